@@ -1,0 +1,1 @@
+"""llm_net: messages, generative agents, and networks of them."""

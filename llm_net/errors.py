@@ -1,0 +1,348 @@
+"""Everything that llm_net raises, in one tree. Knows no other module, so that every other may raise from it.
+
+    LlmNetError
+      DefinitionError          a class or a network is written wrongly
+        DuplicateAddress       two agents of one network have one id
+      MessageError
+        WireError              bytes that are not a message of ours
+        InvalidArguments       what a model wrote does not make a message
+      DeliveryError
+        UnknownAddress         nobody lives there
+        AmbiguousAddress       several live there
+        NotUnderstood          the receiver has no handler for it
+        MailboxFull            the receiver's mailbox is at its limit
+        Expired                its deadline passed before it was handled
+      RunError
+        AgentFailed            a handler raised
+        Deadlock               a wait that can never end
+        Unanswered             a question that nobody will answer any more
+        CallTimeout            an answer that did not come in time
+        LimitReached           a run came to one of its limits
+        RunCancelled           the run was cancelled
+        NotHandling            asked for what exists only while a message is handled
+        AlreadyRunning         one network, two event loops
+      ModelError
+        ModelUnavailable       the model cannot be reached or started
+        RateLimited            the provider asks us to wait
+        ContextTooLong         the prompt does not fit the model
+        InvalidOutput          the model's answer breaks the form that was asked for
+      MissingDependency        an optional library is not installed
+
+Facts are fields, the sentence is `str(error)` and ends with the cure; `transient` says whether trying again can help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+
+@dataclass(eq=False)
+class LlmNetError(Exception):
+    """The root of all that llm_net raises. Survives pickle with its fields and notes."""
+
+    transient: ClassVar[bool] = False
+
+    def facts(self) -> dict[str, object]:
+        """The fields of this error by name: what a log, a wire or a test needs of it."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restore, (type(self), self.facts(), tuple(getattr(self, "__notes__", ())))
+
+
+def _restore(kind: type[LlmNetError], facts: dict[str, object], notes: tuple[str, ...]) -> LlmNetError:
+    error = kind(**facts)
+    for note in notes:
+        error.add_note(note)
+    return error
+
+
+def _did_you_mean(near: Sequence[str]) -> str:
+    return f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+
+
+# ---------------------------------------------------------------------------------------------- definition
+
+
+@dataclass(eq=False)
+class DefinitionError(LlmNetError):
+    """A message class, an agent class or a network is written in a way that cannot work."""
+
+    subject: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.problem}"
+
+
+@dataclass(eq=False)
+class DuplicateAddress(DefinitionError):
+    """Two agents of one network have one id. Give one of them another `id`."""
+
+    def __str__(self) -> str:
+        return f"network {self.subject!r} already has an agent {self.problem!r}; give one of them another id"
+
+
+# ---------------------------------------------------------------------------------------------- messages
+
+
+@dataclass(eq=False)
+class MessageError(LlmNetError):
+    """Something is not a message that can be used."""
+
+
+@dataclass(eq=False)
+class WireError(MessageError):
+    """Bytes that are not a message of ours. Nothing of them was executed or kept."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return f"not a message: {self.problem}"
+
+
+@dataclass(eq=False)
+class InvalidArguments(MessageError):
+    """What a model wrote does not make a message. The sentence is written for the model to act on."""
+
+    function: str
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"Arguments of {self.function} are wrong. " + " ".join(f"{problem}." for problem in self.problems)
+
+
+# ---------------------------------------------------------------------------------------------- delivery
+
+
+@dataclass(eq=False)
+class DeliveryError(LlmNetError):
+    """A message could not be brought to its receiver."""
+
+
+@dataclass(eq=False)
+class UnknownAddress(DeliveryError):
+    """Nobody lives at this address."""
+
+    address: str
+    network: str
+    near: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"no agent {self.address!r} in network {self.network!r}{_did_you_mean(self.near) or '; add it first'}"
+
+
+@dataclass(eq=False)
+class AmbiguousAddress(DeliveryError):
+    """A bare id that several agents have. Write the whole path."""
+
+    address: str
+    candidates: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.address!r} names several agents; write the whole path: {', '.join(self.candidates)}"
+
+
+@dataclass(eq=False)
+class NotUnderstood(DeliveryError):
+    """The receiver has no handler for this message."""
+
+    agent: str
+    method: str
+    kind: str
+    understood: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        known = ", ".join(self.understood) or "nothing"
+        return (
+            f"{self.agent!r} has no handler for {self.method!r} ({self.kind}); it understands {known}. "
+            f"Define `async def a{self.method}(self, message: {self.kind})`, or override `missing`"
+        )
+
+
+@dataclass(eq=False)
+class MailboxFull(DeliveryError):
+    """The receiver's mailbox is at its limit. Slow down, then send again."""
+
+    transient = True
+    address: str
+    limit: int
+
+    def __str__(self) -> str:
+        return (
+            f"mailbox of {self.address!r} is full ({self.limit} messages); "
+            "`yield` the message to wait for room, or slow down and send again"
+        )
+
+
+@dataclass(eq=False)
+class Expired(DeliveryError):
+    """The deadline of a message passed before it was handled."""
+
+    address: str
+    method: str
+
+    def __str__(self) -> str:
+        return f"{self.method!r} to {self.address!r} was not handled before its deadline; give it more time"
+
+
+# ---------------------------------------------------------------------------------------------- runs
+
+
+@dataclass(eq=False)
+class RunError(LlmNetError):
+    """A run could not go on as it was asked to."""
+
+
+@dataclass(eq=False)
+class AgentFailed(RunError):
+    """A handler raised; what it raised is the `__cause__`."""
+
+    agent: str
+    method: str
+    message_id: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.agent!r} failed at {self.method!r} (message {self.message_id}): {self.reason}"
+
+
+@dataclass(eq=False)
+class Deadlock(RunError):
+    """Agents wait for each other in a ring, so none can ever go on."""
+
+    ring: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"deadlock: {' waits for '.join(self.ring)}; "
+            "let one of them `yield` its message instead of waiting, or give it `concurrency` > 1"
+        )
+
+
+@dataclass(eq=False)
+class Unanswered(RunError):
+    """A call whose answer can no longer come: nothing is left in the run that could send it."""
+
+    caller: str
+    receiver: str
+    method: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.caller!r} waits for an answer of {self.receiver!r} to {self.method!r} that nobody will send; "
+            "return `message.reply(…)` from its handler, or `yield` the message instead of calling"
+        )
+
+
+@dataclass(eq=False)
+class CallTimeout(RunError):
+    """An answer did not come in time."""
+
+    transient = True
+    receiver: str
+    method: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.receiver!r} did not answer {self.method!r} within {self.seconds:g} s"
+
+
+@dataclass(eq=False)
+class LimitReached(RunError):
+    """A run came to one of its limits. What was done before is kept."""
+
+    limit: str
+    allowed: str
+
+    def __str__(self) -> str:
+        return f"run stopped at its limit of {self.allowed} {self.limit}; raise it with `limits=Limits({self.limit}=…)`"
+
+
+@dataclass(eq=False)
+class RunCancelled(RunError):
+    """The run was cancelled before this could be done."""
+
+    reason: str = "the run was cancelled"
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(eq=False)
+class NotHandling(RunError):
+    """Something was asked for that exists only while an agent handles a message in a network."""
+
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.what} is known only while a message is handled in a run; use it inside a handler"
+
+
+@dataclass(eq=False)
+class AlreadyRunning(RunError):
+    """One network cannot be run by two event loops at once."""
+
+    network: str
+
+    def __str__(self) -> str:
+        return f"network {self.network!r} is running in another event loop; wait for that run, or build a second network"
+
+
+# ---------------------------------------------------------------------------------------------- models
+
+
+@dataclass(eq=False)
+class ModelError(LlmNetError):
+    """A model could not do what it was asked."""
+
+    model: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"model {self.model!r}: {self.problem}"
+
+
+@dataclass(eq=False)
+class ModelUnavailable(ModelError):
+    """The model cannot be reached or started."""
+
+    transient = True
+
+
+@dataclass(eq=False)
+class RateLimited(ModelError):
+    """The provider asks us to wait."""
+
+    transient = True
+    retry_after: float | None = None
+
+    def __str__(self) -> str:
+        wait = f"; try again after {self.retry_after:g} s" if self.retry_after is not None else ""
+        return f"model {self.model!r} is rate limited: {self.problem}{wait}"
+
+
+@dataclass(eq=False)
+class ContextTooLong(ModelError):
+    """The prompt does not fit the model's context. Send fewer or shorter turns."""
+
+
+@dataclass(eq=False)
+class InvalidOutput(ModelError):
+    """The model's answer breaks the form that was asked for. Asking again may help."""
+
+    transient = True
+
+
+@dataclass(eq=False)
+class MissingDependency(LlmNetError):
+    """An optional library is not installed."""
+
+    package: str
+    extra: str
+    purpose: str
+
+    def __str__(self) -> str:
+        return f"{self.purpose} needs {self.package}; install it with: pip install 'llm_net[{self.extra}]'"
