@@ -81,46 +81,50 @@ def every(seconds: float) -> Callable[[F], F]:
 class Table:
     """The handlers of one class."""
 
-    __slots__ = ("_cache", "_pending", "_subject", "_typed", "_verbs")
+    __slots__ = ("_cache", "_pending", "_reserved", "_subject", "_typed", "_verbs")
 
-    def __init__(self, subject: str) -> None:
+    def __init__(self, subject: str, reserved: Iterable[str] = ()) -> None:
         self._subject = subject
+        self._reserved = frozenset(reserved)
         self._verbs: dict[str, list[Handler]] = {}
         self._typed: list[Handler] = []
         self._pending: list[tuple[FunctionType, str, dict[str, Any]]] = []
         self._cache: dict[tuple[type[Message], str], Handler | None] = {}
 
     @classmethod
-    def of(cls, kind: type, *, stop: Iterable[type], reserved: Iterable[str], local: Mapping[str, Any]) -> Table:
+    def of(
+        cls,
+        kind: type,
+        *,
+        stop: Iterable[type] = (object,),
+        hooks: Iterable[str] = (),
+        reserved: Iterable[str] = (),
+        local: Mapping[str, Any] | None = None,
+    ) -> Table:
         """Build the table of a class.
 
         Args:
             kind: the class.
             stop: base classes whose methods are no handlers.
+            hooks: names that take messages and are no handlers.
             reserved: names that a handler must not take.
             local: names visible where the class is defined, for annotations that are strings.
 
         Raises:
             DefinitionError: a handler takes a reserved name.
         """
-        table = cls(kind.__qualname__)
-        stop = set(stop)
-        reserved = set(reserved)
+        table = cls(kind.__qualname__, reserved)
+        stop, hooks, local = set(stop), set(hooks), local or {}
         methods: dict[str, object] = {}
         for base in reversed(kind.__mro__):
             if base not in stop:
                 methods.update(base.__dict__)
         for name, function in methods.items():
-            if isinstance(function, FunctionType) and not name.startswith("_"):
+            if isinstance(function, FunctionType) and not name.startswith("_") and name not in hooks:
                 parameter = _message_parameter(function)
                 if parameter is None:
                     if _is_marked(function):
                         raise DefinitionError(f"{kind.__qualname__}.{name}", "a handler takes a message: `(self, message: Message)`")
-                elif name in reserved:
-                    raise DefinitionError(
-                        f"{kind.__qualname__}.{name}",
-                        f"is a method of every agent; name it otherwise and mark it with @handles({name!r})",
-                    )
                 elif not isinstance(parameter.annotation, str):
                     table._add(function, name, parameter.annotation)
                 else:
@@ -184,6 +188,9 @@ class Table:
             try:
                 annotation = _evaluated(parameter.annotation, function, local)
             except NameError as unknown:
+                if parameter.name != "message":  # some other method that takes something unknown to us
+                    self._pending.pop(0)
+                    continue
                 raise DefinitionError(f"{self._subject}.{name}", f"its annotation {parameter.annotation!r}: {unknown}") from None
             self._pending.pop(0)
             self._add(function, name, annotation)
@@ -191,6 +198,11 @@ class Table:
     def _add(self, function: FunctionType, name: str, annotation: object) -> None:
         if (kinds := _message_kinds(annotation)) is None:
             return
+        if name in self._reserved:
+            raise DefinitionError(
+                f"{self._subject}.{name}",
+                f"is a method of every agent; name it otherwise and mark it with @handles({name!r})",
+            )
         colour = _colour(function)
         blocking = bool(getattr(function, "__blocking__", False))
         period: float | None = getattr(function, "__every__", None)

@@ -91,7 +91,8 @@ def _snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower().lstrip("_")
 
 
-def _own_annotations(kind: type) -> Mapping[str, object]:
+def own_annotations(kind: type) -> Mapping[str, object]:
+    """The annotations that a class itself has, those of its bases left out."""
     if sys.version_info >= (3, 14):
         import annotationlib
 
@@ -285,7 +286,12 @@ class Message(BaseModel):
         Raises:
             InvalidArguments: with sentences that the model can act on.
         """
-        written = _parsed(cls, arguments)
+        written = parse_arguments(cls.function_name(), arguments)
+        if unknown := sorted(str(name) for name in written if name not in cls.model_fields):
+            allowed = cls.declare()["parameters"].get("properties", {})
+            assert isinstance(allowed, dict)
+            problem = f"There is no {', '.join(unknown)}; there are {', '.join(allowed)}"
+            raise InvalidArguments(cls.function_name(), (problem,))
         fields: dict[str, Any] = {
             name: value
             for name, value in written.items()
@@ -352,7 +358,7 @@ class Message(BaseModel):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
         # The one moment before pydantic reads a class's defaults for its validator, and once per class.
-        if (cls.__module__, cls.__name__) != (__name__, "Message") and "method" not in _own_annotations(cls):
+        if (cls.__module__, cls.__name__) != (__name__, "Message") and "method" not in own_annotations(cls):
             cls.__pydantic_fields__["method"].default = _snake_case(cls.__name__)
         return handler(source)
 
@@ -508,21 +514,17 @@ def stamp(message: Message, sender: AbstractObject) -> None:
 # ---------------------------------------------------------------------------------------------- what models wrote
 
 
-def _parsed(kind: type[Message], arguments: str | Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+def parse_arguments(name: str, arguments: str | Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The object that a model wrote as arguments of a function. Raises InvalidArguments if it is none."""
     if not isinstance(arguments, str):
-        written: object = dict(arguments)
-    else:
-        try:
-            written = from_json(arguments)
-        except ValueError as invalid:
-            raise InvalidArguments(kind.function_name(), (f"They are not JSON: {invalid}",)) from None
+        return dict(arguments)
+    try:
+        written = from_json(arguments)
+    except ValueError as invalid:
+        raise InvalidArguments(name, (f"They are not JSON: {invalid}",)) from None
     if not isinstance(written, dict):
-        raise InvalidArguments(kind.function_name(), ("They must be one JSON object",))
-    unknown = sorted(str(name) for name in written if name not in kind.model_fields)
-    if unknown:
-        allowed = ", ".join(name for name in kind.declare()["parameters"]["properties"])  # type: ignore[union-attr]
-        raise InvalidArguments(kind.function_name(), (f"There is no {', '.join(unknown)}; there are {allowed}",))
-    return cast(dict[str, JsonValue], written)
+        raise InvalidArguments(name, ("They must be one JSON object",))
+    return written
 
 
 def _sentences(invalid: ValidationError) -> Iterable[str]:
