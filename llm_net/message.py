@@ -55,6 +55,9 @@ class Origin(Protocol):
 origin: ContextVar[Origin | None] = ContextVar("llm_net.origin", default=None)
 """What is being handled here and now; set by runtimes around each step of a handler."""
 
+source: ContextVar[Source | None] = ContextVar("llm_net.source", default=None)
+"""Where ids and times come from outside of handlers; None for this process's own. Set by simulated worlds."""
+
 
 def _renew_prefix() -> None:
     global _prefix
@@ -75,16 +78,14 @@ def unique_id() -> str:
 
 def _new_id() -> str:
     handling = origin.get()
-    if handling is None or handling.source is None:
-        return f"{_prefix}-{_next():x}"
-    return handling.source.new_id()
+    own = source.get() if handling is None else handling.source
+    return f"{_prefix}-{_next():x}" if own is None else own.new_id()
 
 
 def _now() -> datetime:
     handling = origin.get()
-    if handling is None or handling.source is None:
-        return datetime.now(UTC)
-    return handling.source.now()
+    own = source.get() if handling is None else handling.source
+    return datetime.now(UTC) if own is None else own.now()
 
 
 def _role(fields: dict[str, Any]) -> Role:
@@ -455,10 +456,11 @@ def _reply(kind: type[M], message: Message, **fields: Any) -> M:
         return _validated_reply(kind, message, fields)
     handling = origin.get()
     parent = message.__dict__
-    if handling is None or (source := handling.source) is None:
+    own = source.get() if handling is None else handling.source
+    if own is None:
         id, now = f"{_prefix}-{_next():x}", datetime.now(UTC)
     else:
-        id, now = source.new_id(), source.now()
+        id, now = own.new_id(), own.now()
     sender = handling.agent if handling is not None and handling.message is message else parent["receiver"]
     reply = _make(kind)
     written = {
