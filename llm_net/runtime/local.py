@@ -922,8 +922,8 @@ class Engine:
         if run.over:
             run.end_entry("cancelled", message, handling.address, error)
         elif not isinstance(error, (Exception, asyncio.CancelledError)):  # Ctrl-C and the like
-            run.end_entry("failed", message, handling.address, error)
             run.finish("failed", error)
+            run.end_entry("failed", message, handling.address, error)
         elif not run.tell_caller(handling, error):
             delay = run.supervise(handling, error)
             if delay is not None:
@@ -1448,8 +1448,8 @@ class LocalRun:
             if directive == "stop":
                 break
             place = place.parent
+        self.finish("failed", self._failure(handling, error))  # first: the last message to end would end the run as done
         self.end_entry("failed", message, address, error)
-        self.finish("failed", self._failure(handling, error))
         return None
 
     def retry_later(self, handling: LocalHandling, delay: float) -> None:
