@@ -316,6 +316,11 @@ class Engine:
             engine = cls._of_loops[loop] = cls(loop)
         return engine
 
+    @property
+    def busy(self) -> bool:
+        """Whether any agent has something to do."""
+        return bool(self._ready)
+
     def cell_of(self, agent: GenAgent) -> Cell:
         """The cell of an agent, made when it is first needed."""
         cell = self.cells.get(id(agent))
@@ -431,7 +436,7 @@ class Engine:
         if len(cell.queue) <= cell.limit:
             return
         future: Future[None] = self.loop.create_future()
-        self._block(handling, [cell])
+        self._block(handling, future, [cell])
         cell.room.append(future)
         try:
             await future
@@ -574,7 +579,8 @@ class Engine:
                 if timer is None and timeout is not None:
                     timer = loop.call_later(timeout, stop)
                 if main and len(open_ones) <= wanted - replies:  # each of them is needed
-                    self._block(handling, [waiter.receiver for waiter in open_ones if waiter.receiver is not None], open_ones)
+                    receivers = [waiter.receiver for waiter in open_ones if waiter.receiver is not None]
+                    self._block(handling, future, receivers, open_ones)
                     try:
                         await future
                     finally:
@@ -590,7 +596,13 @@ class Engine:
                     run.abandoned.add(waiter.message.id)
                     run.special = True
 
-    def _block(self, handling: LocalHandling, receivers: Sequence[Cell | Tap], waiters: Sequence[Waiter] = ()) -> None:
+    def _block(
+        self,
+        handling: LocalHandling,
+        future: Future[None],
+        receivers: Sequence[Cell | Tap],
+        waiters: Sequence[Waiter] = (),
+    ) -> None:
         """Note that a handler waits, unless that can never end."""
         cell, run = handling.cell, handling.run
         cells = tuple(receiver for receiver in receivers if isinstance(receiver, Cell))
@@ -598,17 +610,15 @@ class Engine:
             if (ring := waiting_ring(cell, receiver)) is not None:
                 raise Deadlock(tuple(handling.place.address(member.agent) for member in ring))
         if cells:
-            cell.waits[handling] = cells
-        if waiters:
-            run.blocked[handling] = waiters
-            run.spare -= 1
-            if run.sent == run.ended - run.spare:
+            cell.waits[handling] = (future, cells)
+        if cells or waiters:
+            run.blocked[handling] = (future, waiters)
+            if len(run.blocked) >= len(run.tasks):
                 self.loop.call_soon(run.look)
 
     def _unblock(self, handling: LocalHandling) -> None:
         handling.cell.waits.pop(handling, None)
-        if handling.run.blocked.pop(handling, None) is not None:
-            handling.run.spare += 1
+        handling.run.blocked.pop(handling, None)
 
     # ------------------------------------------------------------------------------------------ handling
 
@@ -637,6 +647,14 @@ class Engine:
             self._scheduled = bool(ready)
             if ready:
                 loop.call_soon(self._drain)
+            else:
+                self._rest()
+
+    def _rest(self) -> None:
+        """Nothing is ready: have each run look whether anything can still happen in it."""
+        for run in list(self.runs):
+            if run.blocked:
+                run.look()
 
     def _serve(self, cell: Cell) -> None:
         """Handle what waits in a mailbox, as far as the agent is free and time is left.
@@ -763,6 +781,8 @@ class Engine:
             self._failed(handling, error)
         else:
             self._returned(handling, context, value)
+        if not self._ready:
+            self._rest()
 
     def _returned(self, handling: LocalHandling, context: Context, value: object) -> None:
         """A handler ended, perhaps with something to send."""
@@ -1045,12 +1065,12 @@ class LocalRun:
         self.special = bool(observers)  # over, observed, or with deadlines: more to do for each message
         self.sent = 0
         self.ended = 0
-        self.spare = 0  # callbacks under way, less handlers that wait: nothing else is pending when sent == ended - spare
+        self.spare = 0  # callbacks under way: nothing is pending when sent == ended - spare
         self.max_messages = UNLIMITED if limits.messages is None else limits.messages
         self.max_depth = UNLIMITED if limits.depth is None else limits.depth
         self.context: Context = copy_context()
         self.waiters: dict[str, Waiter] = {}
-        self.blocked: dict[LocalHandling, Sequence[Waiter]] = {}
+        self.blocked: dict[LocalHandling, tuple[Future[None], Sequence[Waiter]]] = {}
         self.abandoned: set[str] = set()
         self.crowding: dict[LocalHandling, Cell] = {}  # who emitted more than a listener can take
         # cold
@@ -1266,20 +1286,31 @@ class LocalRun:
 
     def look(self) -> None:
         """End the run if nothing is pending; end the waits if nothing but waiting is left."""
-        if self.over or self.sent != self.ended - self.spare:
+        if self.over or self.open:
             return
-        if self.sent == self.ended and self.spare == 0:
-            if not self.open:
-                self.finish("done", None)
-        elif not self.open:
-            for handling, waiters in list(self.blocked.items()):
-                for waiter in waiters:
-                    receiver = waiter.message.receiver
-                    self.waiters.pop(waiter.message.id, None)
-                    waiter.end(
-                        None,
-                        Unanswered(handling.address, receiver.id if receiver is not None else "", waiter.message.method),
-                    )
+        if self.sent == self.ended - self.spare:
+            self.finish("done", None)
+        elif self.blocked and len(self.tasks) <= len(self.blocked):
+            self._end_waits()
+
+    def _end_waits(self) -> None:
+        """All handlers wait for each other: tell those whose answer can no longer come."""
+        assert self.engine is not None
+        may_go_on = self.engine.busy or self._retries or self._ticking
+        if may_go_on or any(future.done() for future, _ in self.blocked.values()):
+            return
+        asked: list[tuple[LocalHandling, Waiter]] = []
+        held: set[str] = set()  # questions that somebody still has, though he waits himself
+        for handling, (_, waiters) in self.blocked.items():
+            held.update(message.id for message in handling.message.thread())
+            held.update(entry[0].id for entry in handling.cell.queue)
+            asked.extend((handling, waiter) for waiter in waiters if not waiter.done)
+        open_ones = [(handling, waiter) for handling, waiter in asked if waiter.message.id not in held]
+        ring = tuple(handling.address for handling in self.blocked)
+        for handling, waiter in open_ones or asked:
+            receiver = waiter.message.receiver.id if waiter.message.receiver is not None else ""
+            self.waiters.pop(waiter.message.id, None)
+            waiter.end(None, Unanswered(handling.address, receiver, waiter.message.method) if open_ones else Deadlock(ring))
 
     # ------------------------------------------------------------------------------------------ telling
 
@@ -1359,7 +1390,7 @@ class LocalRun:
         def ended(task: Task[None]) -> None:
             self.tasks.discard(task)
             self.spare -= 1
-            self.settle(0)
+            self.look()
 
         self.spare += 1
         task = self.engine.loop.create_task(hear(), context=self.context.copy())
@@ -1394,9 +1425,9 @@ class LocalRun:
     def bury(self, message: Message, address: str, reason: BaseException) -> None:
         """Put a message to the dead letters."""
         self._dead.append(DeadLetter(message, address, reason))
-        self.end_entry("dead", message, address, reason)
         if (waiter := self.waiters.pop(message.id, None)) is not None:
             waiter.end(None, reason)
+        self.end_entry("dead", message, address, reason)
 
     def expired(self, entry: Entry, cell: Cell) -> bool:
         """End a delivery whose time is over: its deadline passed, or whoever called for it gave up."""
@@ -1405,9 +1436,9 @@ class LocalRun:
         if message.id not in self.abandoned and (message.deadline is None or message.deadline > now):
             return False
         error = Expired(place.address(cell.agent), message.method)
-        self.end_entry("expired", message, error.address, error)
         if (waiter := self.waiters.pop(message.id, None)) is not None:
             waiter.end(None, error)
+        self.end_entry("expired", message, error.address, error)
         return True
 
     def tell_caller(self, handling: LocalHandling, error: BaseException) -> bool:
@@ -1416,8 +1447,8 @@ class LocalRun:
         if waiter is None or waiter.receiver is not handling.cell:
             return False
         del self.waiters[handling.message.id]
-        self.end_entry("failed", handling.message, handling.address, error)
         waiter.end(None, self._failure(handling, error))
+        self.end_entry("failed", handling.message, handling.address, error)
         return True
 
     def _failure(self, handling: LocalHandling, error: BaseException) -> BaseException:
