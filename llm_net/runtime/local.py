@@ -20,6 +20,7 @@ from asyncio.tasks import _enter_task, _leave_task
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import Context, copy_context
 from copy import deepcopy
 from dataclasses import replace
@@ -1232,14 +1233,19 @@ class LocalRun:
                 self.show_taken(message, asked.caller.address, tapped=False)
             asked.end(message)
             return None
+        return self._deliver(message, route)
+
+    def _deliver(self, message: Message, route: Route) -> Cell | None:
+        """Put a message that no handler sent into a mailbox."""
+        assert self.engine is not None
         self.count(1)
         if self.watched:
             self.show(message, route.place.address(route.agent), tapped=False)
-        # What comes from outside has no cause; a handling that never was stands for it.
-        cause = LocalHandling(self.agent, message, route.cell, self, place, None, 0)
         if message.deadline is not None:
             self.special = True
-        return engine._put(route.cell, (message, cause, route.place, None, (type(message), message.method)))
+        # It has no cause; a handling that never was stands for it.
+        cause = LocalHandling(self.agent, message, route.cell, self, self.place, None, 0)
+        return self.engine._put(route.cell, (message, cause, route.place, None, (type(message), message.method)))
 
     def deliver_outside(self, message: Message, waiter: Waiter | None) -> Tap | None:
         """Give a message to whoever started the run."""
@@ -1406,12 +1412,15 @@ class LocalRun:
         kind, method = type(handling.agent), handling.message.method
         if (kind, method) not in self._held:
             self._held.add((kind, method))
-            warnings.warn(
-                f"{kind.__name__} {handling.agent.id!r} held the event loop for {seconds:.2f} s while it handled {method!r}; "
-                "make its handler async and await, or mark a plain one with @blocking",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            try:
+                warnings.warn(
+                    f"{kind.__name__} {handling.agent.id!r} held the event loop for {seconds:.2f} s while it handled {method!r}; "
+                    "make its handler async and await, or mark a plain one with @blocking",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            except RuntimeWarning as error:  # whoever makes warnings errors wants to see it, not a broken engine
+                self.finish("failed", error)
 
     # ------------------------------------------------------------------------------------------ other ends than handled
 
@@ -1455,7 +1464,10 @@ class LocalRun:
         """What others see of an error: the agent, the message and the cause, unless it names them itself."""
         if isinstance(error, (NotUnderstood, Deadlock, Unanswered)):
             return error
-        reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, AgentFailed):  # of whom it called: the first of them says it, however long the chain
+            reason = error.reason if isinstance(error.__cause__, AgentFailed) else str(error)
+        else:
+            reason = f"{type(error).__name__}: {error}"
         failed = AgentFailed(handling.address, handling.message.method, handling.message.id, reason)
         failed.__cause__ = error
         return failed
@@ -1580,17 +1592,21 @@ class LocalRun:
                     return
                 cell = engine.cell_of(agent)
                 if not any(entry[0].method == handler.method and entry[0].sender is None for entry in cell.queue):
-                    message = Message(method=handler.method, receiver=agent, role="system")
-                    if self.sent < self.max_messages:
-                        self.count(1)
-                        cause = LocalHandling(agent, message, cell, self, self.place, None, 0)
-                        engine._put(cell, (message, cause, place, None, (Message, handler.method)))
-                    else:
-                        self.limit_reached("messages")
+                    with suppress(MailboxFull, LimitReached):  # both are counted; nobody is there to be told
+                        message = self._made(handler.kinds[0], method=handler.method, receiver=agent, role="system")
+                        self._deliver(message, Route(agent, cell, place))
+                if self.over:
+                    return
                 self._timers.add(engine.loop.call_later(handler.every or 1.0, tick))
                 self._timers = {timer for timer in self._timers if not timer.cancelled() and timer.when() > engine.loop.time()}
 
             self._timers.add(engine.loop.call_later(handler.every or 1.0, tick))
+
+    def _made(self, kind: type[Message], **fields: Any) -> Message:
+        """A message of the run itself."""
+        if self.source is not None:
+            fields.update(id=self.source.new_id(), created_at=self.source.now())
+        return kind(**fields)
 
     def random_of(self, address: str) -> Random:
         """The random numbers of an agent: of the seed and its address."""
