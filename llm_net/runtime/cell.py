@@ -66,9 +66,13 @@ def waiting_ring(caller: Cell, receiver: Cell) -> list[Cell] | None:
             if waits:
                 stuck[cell] = waits
                 reached.extend(target for targets in waits for target in targets)
-    while freed := [cell for cell, waits in stuck.items() if not all(any(map(stuck.__contains__, each)) for each in waits)]:
-        for cell in freed:
-            del stuck[cell]
+    freed = True
+    while freed:
+        freed = False
+        for cell in reversed(list(stuck)):  # the far end of a chain first: then one round is enough for it
+            if not all(any(map(stuck.__contains__, targets)) for targets in stuck[cell]):
+                del stuck[cell]
+                freed = True
     if caller not in stuck:
         return None
     path = {caller: None}

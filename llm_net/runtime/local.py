@@ -1303,7 +1303,8 @@ class LocalRun:
         """All handlers wait for each other: tell those whose answer can no longer come."""
         assert self.engine is not None
         may_go_on = self.engine.busy or self._retries or self._ticking
-        if may_go_on or any(future.done() for future, _ in self.blocked.values()):
+        # Who waits since last is the likeliest to have been answered: chains of calls end at once here.
+        if may_go_on or any(future.done() for future, _ in reversed(self.blocked.values())):
             return
         asked: list[tuple[LocalHandling, Waiter]] = []
         held: set[str] = set()  # questions that somebody still has, though he waits himself
