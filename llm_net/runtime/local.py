@@ -220,10 +220,11 @@ class LocalHandling:
         waiters: list[Waiter] = []
         try:
             for message in messages:
-                waiters.append(engine.ask(self, message))
+                waiters.append(waiter := engine.ask(self, message))
+                if waiter.receiver is not None:
+                    await engine.room(self, waiter.receiver)
         except BaseException:
-            for waiter in waiters:
-                self.run.waiters.pop(waiter.message.id, None)
+            self.run.give_up(waiters)
             raise
         wanted = len(waiters) if k is None else min(k, len(waiters))
         await engine.answers(self, waiters, wanted, timeout)
@@ -473,8 +474,8 @@ class Engine:
                 break
             name, message, path = passed.name, passed.message, f"{network.id}/{passed.path}"
             at = at.parent
-        if heard_by and run.taps:
-            run.tap(message)
+        if heard_by and run.taps and (full := run.tap(message)) is not None:
+            run.crowding.setdefault(handling, full)
 
     def _tell(self, handling: LocalHandling, routes: tuple[Route, ...], event: Event) -> int:
         run, message = handling.run, event.message
@@ -482,7 +483,8 @@ class Engine:
             if handling.depth >= run.max_depth:
                 raise run.limit_reached("depth")
             run.count(len(routes))
-        ready = self._ready
+        ready, observers = self._ready, run.observers
+        refused: Route | None = None
         place: Place | None = None
         entry: Entry | None = None
         for route in routes:
@@ -492,9 +494,13 @@ class Engine:
                 entry = (message, handling, place, event, (type(message), event.name))
             assert entry is not None
             queue = cell.queue
-            if len(queue) >= cell.full:
-                if len(queue) >= 2 * cell.limit and cell.when_full == "wait":
-                    raise MailboxFull(place.address(cell.agent), cell.limit)
+            full = len(queue) >= cell.full
+            if full and cell.when_full == "wait" and len(queue) >= 2 * cell.limit:
+                refused = route
+                break
+            if observers:
+                run.observe("sent", place.address(cell.agent), message, event=event.name)
+            if full:
                 try:
                     if not self._make_room(cell, entry):
                         continue
@@ -509,9 +515,9 @@ class Engine:
         if ready and not self._scheduled:
             self._scheduled = True
             self.loop.call_soon(self._drain)
-        if run.observers:
-            for route in routes:
-                run.observe("sent", route.place.address(route.agent), message, event=event.name)
+        if refused is not None:
+            run.sent -= len(routes) - routes.index(refused)  # it, and those after it, were not told
+            raise MailboxFull(refused.place.address(refused.agent), refused.cell.limit)
         return len(routes)
 
     # ------------------------------------------------------------------------------------------ asking
@@ -591,11 +597,7 @@ class Engine:
         finally:
             if timer is not None:
                 timer.cancel()
-            for waiter in waiters:
-                if not waiter.done:
-                    run.waiters.pop(waiter.message.id, None)
-                    run.abandoned.add(waiter.message.id)
-                    run.special = True
+            run.give_up(waiters)
 
     def _block(
         self,
@@ -1073,7 +1075,7 @@ class LocalRun:
         self.waiters: dict[str, Waiter] = {}
         self.blocked: dict[LocalHandling, tuple[Future[None], Sequence[Waiter]]] = {}
         self.abandoned: set[str] = set()
-        self.crowding: dict[LocalHandling, Cell] = {}  # who emitted more than a listener can take
+        self.crowding: dict[LocalHandling, Cell | Tap] = {}  # who emitted more than a listener or reader can take
         # cold
         self.result: Message | None = None
         self.taps: list[Tap] = []
@@ -1450,6 +1452,14 @@ class LocalRun:
             waiter.end(None, error)
         self.end_entry("expired", message, error.address, error)
         return True
+
+    def give_up(self, waiters: Iterable[Waiter]) -> None:
+        """Nobody waits for these answers any more: they go to the dead letters."""
+        for waiter in waiters:
+            if not waiter.done:
+                self.waiters.pop(waiter.message.id, None)
+                self.abandoned.add(waiter.message.id)
+                self.special = True
 
     def tell_caller(self, handling: LocalHandling, error: BaseException) -> bool:
         """Raise an error where somebody waits for the reply. False if nobody does."""
