@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from asyncio import AbstractEventLoop, Future, Task
+from asyncio import AbstractEventLoop, Future, Task, current_task
 from asyncio.tasks import _enter_task, _leave_task
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
@@ -54,7 +54,7 @@ from llm_net.errors import (
 )
 from llm_net.event import Callback, Event
 from llm_net.limits import Limits
-from llm_net.message import Message, Source, origin, stamp, unique_id
+from llm_net.message import AbstractMessage, Message, Source, origin, stamp, unique_id
 from llm_net.ports import Clock, DeadLetter, Model, Observation, Observer, Run, Statistics, Status
 from llm_net.runtime.budget import Budget
 from llm_net.runtime.cell import Cell, Entry, waiting_ring
@@ -120,14 +120,13 @@ class Waiter:
 
     __slots__ = ("caller", "done", "error", "future", "message", "receiver", "reply")
 
-    def __init__(self, caller: LocalHandling, message: Message) -> None:
-        self.caller = caller
-        self.message = message
-        self.done = False
-        self.receiver: Cell | None = None
-        self.future: Future[None] | None = None
-        self.reply: Message | None = None
-        self.error: BaseException | None = None
+    caller: LocalHandling
+    message: Message
+    done: bool
+    receiver: Cell | None  # None: somebody outside
+    future: Future[None] | None  # what the caller waits on, if it had to
+    reply: Message | None
+    error: BaseException | None
 
     def end(self, reply: Message | None, error: BaseException | None = None) -> None:
         """The reply came, or never will."""
@@ -188,12 +187,13 @@ class LocalHandling:
             await engine.room(self, crowded)
 
     async def call(self, message: Message, timeout: float | None) -> Message:
-        engine = self._still()
+        engine = self.run.engine
+        assert engine is not None
         waiter = engine.ask(self, message)
-        if not waiter.done:
+        if engine._ready and engine._left > 0 and engine.depth < DEPTH:
             engine.pump(waiter)
-            if not waiter.done:
-                await engine.answers(self, [waiter], 1, timeout)
+        if not waiter.done:
+            await engine.answers(self, [waiter], 1, timeout)
         if waiter.error is not None:
             raise waiter.error
         if waiter.reply is None:
@@ -307,11 +307,15 @@ class Engine:
         if (answered := fields["reply_to"]) is not None and run.waiters:
             asked = run.waiters.get(answered.__dict__["id"])
             if asked is not None and (receiver is asked.caller.agent or receiver == asked.caller.agent):
-                run.count(1)
+                if run.sent >= run.max_messages:
+                    raise run.limit_reached("messages")
+                run.sent += 1
                 run.ended += 1
-                del run.waiters[answered.id]
+                del run.waiters[asked.message.__dict__["id"]]
                 tap = run.show(message, asked.caller.address) if run.watched else None
-                asked.end(message)
+                asked.done, asked.reply = True, message
+                if asked.future is not None and not asked.future.done():
+                    asked.future.set_result(None)
                 return tap
         if run.special and self._post_specially(handling, message):
             return None
@@ -336,9 +340,20 @@ class Engine:
             run.special = True
         tap = run.show(message, route.place.address(receiver)) if run.watched else None
         entry = (message, handling, route.place, None, (type(message), fields["method"]))
-        return self._put(cell, entry) or tap
+        queue = cell.queue
+        if len(queue) >= cell.full:
+            return self._put(cell, entry) or tap
+        queue.append(entry)
+        if not cell.queued and cell.active < cell.concurrency:
+            cell.queued = True
+            self._ready.append(cell)
+            if not self._scheduled:
+                self._scheduled = True
+                self.loop.call_soon(self._drain)
+        return tap
 
     def _put(self, cell: Cell, entry: Entry) -> Cell | None:
+        """Put a message into a mailbox whatever it wants done when it is full. Gives the cell if it is full now."""
         queue = cell.queue
         if len(queue) >= cell.full and not self._make_room(cell, entry):
             return None
@@ -479,7 +494,11 @@ class Engine:
 
     def ask(self, handling: LocalHandling, message: Message) -> Waiter:
         """Post a message whose reply somebody waits for."""
-        waiter = Waiter(handling, message)
+        waiter = _make(Waiter)
+        waiter.caller = handling
+        waiter.message = message
+        waiter.done = False
+        waiter.receiver = waiter.future = waiter.reply = waiter.error = None
         try:
             self.post(handling, message, waiter)
         except BaseException:
@@ -490,7 +509,7 @@ class Engine:
     def pump(self, waiter: Waiter) -> None:
         """Go on with others inside the waiting handler: often the reply comes without a turn of the event loop."""
         ready, loop = self._ready, self.loop
-        if self.depth >= DEPTH or not ready or self._left <= 0 or (task := asyncio.current_task(loop)) is None:
+        if (task := current_task(loop)) is None:
             return
         outer = self._spare
         self._spare = spare = self._spares.pop() if self._spares else Body(loop)
@@ -513,7 +532,7 @@ class Engine:
     async def answers(self, handling: LocalHandling, waiters: list[Waiter], wanted: int, timeout: float | None) -> None:
         """Wait until `wanted` of the waiters have a reply, or so many failed that this cannot be, or time is over."""
         run, loop = handling.run, self.loop
-        main = handling.task is None or asyncio.current_task(loop) is handling.task
+        main = handling.task is None or current_task(loop) is handling.task
         timer: asyncio.TimerHandle | None = None
         over = False
         future: Future[None] = loop.create_future()
@@ -672,13 +691,25 @@ class Engine:
             if now > self._until:
                 self._late(handling, now)
             self._last = now
-            if value is None and not run.crowding and not run.special:
-                cell.active -= 1
-                run.ended += 1
-                if run.sent == run.ended - run.spare:
-                    run.look()
-            else:
+            if run.crowding or run.special:
                 self._returned(handling, context, value)
+                continue
+            if value is not None:
+                if not isinstance(value, AbstractMessage):
+                    self._returned(handling, context, value)
+                    continue
+                try:
+                    crowded = self.post(handling, cast(Message, value), None)
+                except Exception as error:
+                    self._failed(handling, error)
+                    continue
+                if crowded is not None or run.special:
+                    self._spawn(handling, context, self._when_room(handling, crowded))
+                    continue
+            cell.active -= 1
+            run.ended += 1
+            if run.sent == run.ended - run.spare:
+                run.look()
 
     def _look_up(self, cell: Cell, key: tuple[type[Message], str], handling: LocalHandling) -> tuple[Handler, Any]:
         """The handler of a message that has none in the cache, or whose agent has yet to start."""
@@ -737,8 +768,8 @@ class Engine:
             if value is None:
                 self._end(handling)
                 return
-            if isinstance(value, Message):
-                crowded = self.post(handling, value, None)
+            if isinstance(value, AbstractMessage):
+                crowded = self.post(handling, cast(Message, value), None)
                 if crowded is None:
                     self._end(handling)
                     return
@@ -769,8 +800,8 @@ class Engine:
 
     async def _send_item(self, handling: LocalHandling, item: object) -> None:
         """Send what a handler yielded or returned: a message, several, or nothing."""
-        if isinstance(item, Message):
-            crowded = self.post(handling, item, None)
+        if isinstance(item, AbstractMessage):
+            crowded = self.post(handling, cast(Message, item), None)
             if crowded is not None:
                 await self.room(handling, crowded)
         elif isinstance(item, (list, tuple)):
@@ -792,8 +823,8 @@ class Engine:
                     return
                 step, value = generator.send, None
                 try:
-                    if isinstance(item, Message):
-                        crowded = self.post(handling, item, None)
+                    if isinstance(item, AbstractMessage):
+                        crowded = self.post(handling, cast(Message, item), None)
                         if crowded is not None:
                             await self.room(handling, crowded)
                     elif isinstance(item, Call):
@@ -817,8 +848,8 @@ class Engine:
                 except StopAsyncIteration:
                     return
                 try:
-                    if isinstance(item, Message):
-                        crowded = self.post(handling, item, None)
+                    if isinstance(item, AbstractMessage):
+                        crowded = self.post(handling, cast(Message, item), None)
                         if crowded is not None:
                             await self.room(handling, crowded)
                     elif item is not None:
@@ -982,6 +1013,14 @@ KEPT_DEAD_LETTERS = 1_000
 
 class LocalRun:
     """A run in this event loop: see `ports.Run`. `seed` is the one it was given or made."""
+
+    __slots__ = (
+        "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_held", "_randoms",
+        "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers", "_told", "abandoned", "agent", "blocked",
+        "context", "crowding", "ended", "engine", "id", "limits", "max_depth", "max_messages", "observers", "open",
+        "outside", "over", "place", "result", "root", "seed", "sent", "source", "spare", "special", "started", "taps",
+        "tasks", "waiters", "watched",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -1556,14 +1595,14 @@ class LocalRun:
                 for entry in left:
                     self.end_entry("cancelled", entry[0], entry[2].address(cell.agent))
                 cell.make_room()
-        current = asyncio.current_task(engine.loop) if self.tasks else None
+        current = current_task(engine.loop) if self.tasks else None
         for task in self.tasks:
             if task is not current:
                 task.cancel()
         self._closing = engine.loop.create_task(self._close(engine))
 
     async def _close(self, engine: Engine) -> None:
-        while tasks := self.tasks - {asyncio.current_task()}:
+        while tasks := self.tasks - {current_task()}:
             await asyncio.wait(tasks)
         for agent in self.started:
             try:
