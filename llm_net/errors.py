@@ -12,6 +12,7 @@
         NotUnderstood          the receiver has no handler for it
         MailboxFull            the receiver's mailbox is at its limit
         Expired                its deadline passed before it was handled
+        ForgedSender           an agent spoke in another's name
       RunError
         AgentFailed            a handler raised
         Deadlock               a wait that can never end
@@ -186,6 +187,17 @@ class Expired(DeliveryError):
 
     def __str__(self) -> str:
         return f"{self.method!r} to {self.address!r} was not handled before its deadline; give it more time"
+
+
+@dataclass(eq=False)
+class ForgedSender(DeliveryError):
+    """An agent spoke in another's name."""
+
+    agent: str
+    sender: str
+
+    def __str__(self) -> str:
+        return f"{self.agent!r} cannot send in the name of {self.sender!r}; leave out the sender, or `forward` the message"
 
 
 # ---------------------------------------------------------------------------------------------- runs

@@ -6,10 +6,20 @@ when one is right.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from types import TracebackType
+from typing import Literal, Protocol, Self, TypeAlias, runtime_checkable
 
-from llm_net.chat import Chunk, Completion, Embeddings, Price, Request
+from llm_net.address import AbstractObject
+from llm_net.chat import Chunk, Completion, Embeddings, Price, Request, Usage
+from llm_net.event import Event
+from llm_net.limits import Limits
+from llm_net.message import Message
+
+# ---------------------------------------------------------------------------------------------- models
 
 
 @runtime_checkable
@@ -40,3 +50,152 @@ class Model(Protocol):
     async def aclose(self) -> None:
         """Give back what the model holds (memory, sockets, threads). May be called twice."""
         ...
+
+
+# ---------------------------------------------------------------------------------------------- observers
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Something that happened in a run, told to its observers.
+
+    `kind` of a message: "sent" (to one receiver), then "started", then exactly one of "handled", "failed", "expired",
+    "cancelled", "rejected", "dead". Besides: "retried", "emitted" (`message` under `event`), "model" (a call of a model
+    ended; `usage`), and "ended" (the run itself).
+
+    Args:
+        address: whose message, event or model it is, from the outermost network; "" for the outside.
+        seconds: how long it took; 0.0 where that says nothing.
+    """
+
+    kind: Literal[
+        "sent", "started", "handled", "failed", "expired", "cancelled", "rejected", "dead", "retried", "emitted", "model", "ended"
+    ]  # fmt: skip
+    run: str
+    address: str
+    message: Message | None = None
+    event: str | None = None
+    error: BaseException | None = None
+    usage: Usage | None = None
+    seconds: float = 0.0
+
+
+class Observer(Protocol):
+    """Whoever wants to know what happens: a log, a trace, a progress bar. Costs nothing when there is none."""
+
+    def observe(self, observation: Observation) -> None:
+        """Take note, quickly; what it raises ends the run."""
+        ...
+
+
+class Clock(Protocol):
+    """The time of day of a run."""
+
+    def now(self) -> datetime:
+        """The time, aware, in UTC."""
+        ...
+
+
+# ---------------------------------------------------------------------------------------------- runs
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The ends that the messages of a run came to, each delivery counted once; `pending` have not come to theirs."""
+
+    sent: int = 0
+    handled: int = 0
+    failed: int = 0
+    expired: int = 0
+    cancelled: int = 0
+    rejected: int = 0
+    dead: int = 0
+    pending: int = 0
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that nobody will handle, and why."""
+
+    message: Message
+    address: str
+    reason: BaseException
+
+
+Status: TypeAlias = Literal["running", "done", "failed", "cancelled", "limited"]
+
+
+class Run(Protocol):
+    """All that one root message causes.
+
+    An async context manager: entering starts it, leaving waits for its end; leaving with an exception cancels it.
+    Iterating gives each message as it is sent, from then on. What ended the run badly is raised to whoever iterates or
+    waits, else when the block is left. `result` is the last message that went to the outside so far.
+    """
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def status(self) -> Status: ...
+    @property
+    def result(self) -> Message | None: ...
+    @property
+    def usage(self) -> Usage: ...
+    @property
+    def dead_letters(self) -> Sequence[DeadLetter]: ...
+
+    def statistics(self) -> Statistics:
+        """The counts so far."""
+        ...
+
+    async def wait(self) -> Message | None:
+        """Wait for the end; gives `result`. Raises what ended the run badly."""
+        ...
+
+    async def send(self, message: Message) -> None:
+        """Send one more message from the outside; waits while the receiver's mailbox is full."""
+        ...
+
+    def cancel(self) -> None:
+        """End the run now: what waits is cancelled, handlers get CancelledError."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[Message]: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+class Runtime(Protocol):
+    """Where agents run."""
+
+    def run(self, network: AbstractObject, root: Message | None, *, limits: Limits, observers: Sequence[Observer]) -> Run:
+        """Prepare a run of this network (a GenNetwork, or one agent); nothing starts before it is entered."""
+        ...
+
+
+class Handling(Protocol):
+    """What an agent can do while it handles a message: the runtime's side of its methods of the same names."""
+
+    @property
+    def agent(self) -> AbstractObject: ...
+    @property
+    def network(self) -> AbstractObject: ...
+    @property
+    def message(self) -> Message: ...
+    @property
+    def heard(self) -> Event | None: ...
+    @property
+    def random(self) -> Random: ...
+
+    def new_id(self) -> str: ...
+    def now(self) -> datetime: ...
+    def send(self, message: Message) -> Awaitable[None]: ...
+    def call(self, message: Message, timeout: float | None) -> Awaitable[Message]: ...
+    def gather(self, messages: Iterable[Message], k: int | None, timeout: float | None) -> Awaitable[list[Message]]: ...
+    def emit(self, event: str, message: Message) -> None: ...
+    def complete(self, model: Model, request: Request) -> Awaitable[Completion]: ...
+    def stream(self, model: Model, request: Request) -> AsyncIterator[Chunk]: ...

@@ -1,0 +1,656 @@
+"""Generative agents and networks of them: state, handlers, listeners. Knows nothing of mailboxes, loops or processes."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from random import Random
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticOmit, PydanticUndefined
+
+from llm_net.address import AbstractObject, Reference
+from llm_net.chat import Chunk, Completion, Request
+from llm_net.dispatch import Table, names_around
+from llm_net.errors import AmbiguousAddress, InvalidArguments, NotHandling, NotUnderstood, UnknownAddress
+from llm_net.event import Callback, Event
+from llm_net.graph import Graph, Link
+from llm_net.limits import Limits
+from llm_net.mailbox import Mailbox
+from llm_net.message import Message, Role, origin, own_annotations, parse_arguments
+from llm_net.ports import Handling, Model, Observer, Run, Runtime
+from llm_net.schema import Function, JsonSchema, function
+from llm_net.supervision import Directive, Failure
+
+if TYPE_CHECKING:  # networkx is imported only when a graph is asked for: it costs more than all of llm_net
+    from networkx import MultiDiGraph
+
+N = TypeVar("N", bound="GenNetwork")
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a plain generator yields to ask and wait: see `call`."""
+
+    message: Message
+    timeout: float | None = None
+
+
+def call(message: Message, *, timeout: float | None = None) -> Call:
+    """In a plain generator, `reply = yield call(message)` sends the message and waits for its reply.
+
+    Args:
+        timeout: seconds to wait; None for as long as the run lasts.
+    """
+    return Call(message, timeout)
+
+
+class _AgentInitFn:
+    """A property of the class."""
+
+    def __get__(self, agent: GenAgent | None, kind: type[GenAgent]) -> Function:
+        schema = kind.model_json_schema(schema_generator=_WhatJsonCanSay)
+        name = "create_" + "".join(c if c.isalnum() else "_" for c in kind.__name__)
+        return function(name[:64], kind.model_fields["description"].default or f"Create a {kind.__name__}", schema)
+
+
+class _WhatJsonCanSay(GenerateJsonSchema):
+    """Leaves out fields that hold live objects."""
+
+    def handle_invalid_for_json_schema(self, schema: CoreSchema, error_info: str) -> JsonSchemaValue:
+        raise PydanticOmit
+
+
+_NOT_HANDLERS = (__name__, "llm_net.address", "pydantic.main", "builtins")
+"""Modules of the base classes whose methods handle no messages."""
+
+
+class _NewId:
+    """Makes ids of agents: the class's name and 8 random hex digits."""
+
+    __slots__ = ("prefix",)
+
+    def __init__(self, name: str) -> None:
+        self.prefix = name + ":"
+
+    def __call__(self) -> str:
+        return self.prefix + os.urandom(4).hex()
+
+
+class GenAgent(AbstractObject, BaseModel):
+    """An autonomous agent: fields are its state, methods that take a Message are its handlers.
+
+    It holds no mailbox, loop, lock or client: where and when its handlers run is the runtime's matter, and one message is
+    handled at a time. Handlers may be `def`, `async def`, generators or async generators; what they yield or return is
+    sent. Async handlers carry the prefix a: `astep` handles "step".
+    """
+
+    __slots__ = ("__weakref__", "_callbacks")
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    id: str = Field(default="", min_length=1, pattern="^[^/]+$")
+    role: Role = "assistant"
+    description: str = ""
+
+    concurrency: ClassVar[int] = 1
+    """Messages that one agent of this class handles at a time."""
+
+    mailbox: ClassVar[Mailbox] = Mailbox()
+    """How many messages may wait, and what happens to one too many."""
+
+    init_fn: ClassVar[_AgentInitFn] = _AgentInitFn()
+    """The declaration of a function with which a model makes an agent of this class."""
+
+    handlers: ClassVar[Table] = Table("GenAgent")
+    """The handlers of this class."""
+
+    # ------------------------------------------------------------------------------------------ inside a handler
+
+    @property
+    def network(self) -> GenNetwork:
+        """The network in whose context the present message is handled. Raises NotHandling outside a handler."""
+        network = _handling("network").network
+        if not isinstance(network, GenNetwork):
+            raise NotHandling("network")
+        return network
+
+    @property
+    def heard(self) -> Event | None:
+        """The event that brought the present message, None if it was sent to this agent by name."""
+        return _handling("heard").heard
+
+    @property
+    def random(self) -> Random:
+        """Random numbers of this agent in this run: the same again under the same seed."""
+        return _handling("random").random
+
+    def now(self) -> datetime:
+        """The time of day by the clock of the run."""
+        return _handling("now").now()
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Send a message from within a handler; awaiting it waits while the receiver's mailbox is full.
+
+        Raises:
+            UnknownAddress, AmbiguousAddress: the receiver cannot be found.
+            MailboxFull: the receiver's mailbox is full and rejects.
+        """
+        return _handling("send").send(message)
+
+    def call(self, message: Message, *, timeout: float | None = None) -> Awaitable[Message]:
+        """Send a message and wait for its reply.
+
+        Args:
+            timeout: seconds to wait; None for as long as the run lasts.
+
+        Raises:
+            CallTimeout: no reply came in time.
+            AgentFailed: the receiver's handler raised.
+            Deadlock, Unanswered: the reply can never come.
+        """
+        return _handling("call").call(message, timeout)
+
+    def gather(
+        self, messages: Iterable[Message], *, k: int | None = None, timeout: float | None = None
+    ) -> Awaitable[list[Message]]:
+        """Send messages to several at once and wait for the first `k` replies (None: all of them).
+
+        Args:
+            timeout: seconds to wait; then the replies that came are given.
+
+        Returns:
+            The replies in the order of the messages they answer. Whoever failed or refused to understand is left out as
+            long as `k` replies can still come; then the failure is raised.
+        """
+        return _handling("gather").gather(messages, k, timeout)
+
+    def complete(self, model: Model, request: Request) -> Awaitable[Completion]:
+        """Ask a model on account of this run: its limits of tokens and money hold, its usage is counted."""
+        return _handling("complete").complete(model, request)
+
+    def stream(self, model: Model, request: Request) -> AsyncIterator[Chunk]:
+        """`complete`, piece by piece."""
+        return _handling("stream").stream(model, request)
+
+    # ------------------------------------------------------------------------------------------ events
+
+    def emit(self, event: str | Message, message: Message | None = None) -> None:
+        """Let whoever listens hear a message: callbacks, linked agents, and the networks around.
+
+        Args:
+            event: its name; or a message alone, whose method is then the name.
+
+        Raises:
+            MailboxFull: more than a mailboxful waits for a slow listener; await something, or yield, now and then.
+        """
+        if isinstance(event, Message):
+            event, message = event.method, event
+        if message is None:
+            raise TypeError("emit(event, message) needs a message")
+        handling = origin.get()
+        if handling is not None:
+            # Runtimes set nothing but a Handling there; the message module knows only what it needs of it.
+            cast(Handling, handling).emit(event, message)
+        else:
+            for callback in self._callbacks_of(event):
+                callback(Event(event, message, self.id))
+
+    def on(self, event: str, callback: Callback) -> None:
+        """Call back on each such event of this agent (of a network: of anybody inside). "*" is every event.
+
+        Events "receive" and "sent" tell of each message that the agent starts to handle and of each that it sends.
+        """
+        self._listen(event, callback, once=False)
+
+    def once(self, event: str, callback: Callback) -> None:
+        """Call back on the next such event only."""
+        self._listen(event, callback, once=True)
+
+    def off(self, event: str, callback: Callback) -> None:
+        """Call back no more. Unknown callbacks are ignored."""
+        if (callbacks := self._listening()) is not None and callback in callbacks.get(event, ()):
+            del callbacks[event][callback]
+
+    def _listen(self, event: str, callback: Callback, *, once: bool) -> None:
+        callbacks = self._listening()
+        if callbacks is None:
+            callbacks = {}
+            object.__setattr__(self, "_callbacks", callbacks)
+        callbacks.setdefault(event, {})[callback] = once
+
+    def _listening(self) -> dict[str, dict[Callback, bool]] | None:
+        try:
+            return cast("dict[str, dict[Callback, bool]]", _get_callbacks(self))
+        except AttributeError:  # the slot is empty until somebody listens: idle agents cost nothing
+            return None
+
+    def _callbacks_of(self, event: str) -> list[Callback]:
+        """The callbacks that hear an event now; those that wanted to hear it once are forgotten."""
+        if (callbacks := self._listening()) is None:
+            return []
+        found: list[Callback] = []
+        for name in (event,) if event in ("receive", "sent") else (event, "*"):
+            for callback, once in list(callbacks.get(name, {}).items()):
+                found.append(callback)
+                if once:
+                    del callbacks[name][callback]
+        return found
+
+    # ------------------------------------------------------------------------------------------ what it understands
+
+    def missing(self, message: Message) -> object:
+        """Called for a message that no handler takes; what it returns or yields is sent. Raises NotUnderstood."""
+        raise NotUnderstood(self.id, message.method, type(message).__name__, tuple(sorted(type(self).handlers.verbs())))
+
+    def can_receive(self, what: Message | type[Message] | str) -> bool:
+        """Whether there is a handler for this message, message class or verb."""
+        return can_handle(type(self).handlers, what)
+
+    @property
+    def receivable_messages(self) -> Mapping[str, tuple[type[Message], ...]]:
+        """The verbs that this agent handles, each with the message classes it takes."""
+        return type(self).handlers.verbs()
+
+    @property
+    def receive_fn(self) -> Function:
+        """This agent as a function that a model may call; `message_from` makes the message of its arguments."""
+        kinds = _offers(self)
+        branches: list[JsonSchema] = []
+        for name, (kind, method) in kinds.items():
+            declared = kind.declare(omit=(*_OWN_FIELDS, "method", "receiver"))["parameters"]
+            properties = cast(JsonSchema, declared.setdefault("properties", {}))
+            declared["properties"] = {"method": {"type": "string", "const": method, "description": name}, **properties}
+            declared["required"] = ["method", *cast(list[str], declared.get("required", []))]
+            branches.append(declared)
+        definitions: JsonSchema = {}
+        for branch in branches:
+            definitions.update(cast(JsonSchema, branch.pop("$defs", {})))
+        schema: JsonSchema = {
+            "type": "object",
+            "properties": {"message": {"anyOf": [*branches]}},
+            "required": ["message"],
+            **({"$defs": definitions} if definitions else {}),
+        }
+        return function(_function_name(self.id), self.description or f"Ask {self.id}", schema)
+
+    def message_from(self, arguments: str | Mapping[str, Any], *, answering: Message | None = None) -> Message:
+        """The message to this agent that a model wrote for `receive_fn`. Raises InvalidArguments."""
+        written = parse_arguments(_function_name(self.id), arguments)
+        inner = written.get("message")
+        if not isinstance(inner, dict) or set(written) != {"message"}:
+            raise InvalidArguments(_function_name(self.id), ("They must be an object with one property, message",))
+        method = inner.pop("method", None)
+        for kind, verb in _offers(self).values():
+            if verb == method:
+                return kind.from_fn(inner, answering=answering, receiver=self, method=verb)
+        raise InvalidArguments(_function_name(self.id), (f"method must be one of {', '.join(self.receivable_messages)}",))
+
+    # ------------------------------------------------------------------------------------------ life
+
+    async def astart(self) -> None:
+        """Called before this agent handles its first message of a run: open here what cannot be stored."""
+
+    async def astop(self) -> None:
+        """Called when a run in which it was started ends, however it ends: close it here."""
+
+    def run(
+        self,
+        root: Message | None = None,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        runtime: Runtime | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> Run:
+        """Prepare a run: `async with network.run(root) as run: …`.
+
+        Args:
+            root: the message that begins it; None for a run that stays open until it is cancelled or its block is left.
+            limits: how far it may go.
+            runtime: where it runs; None for this event loop.
+            observers: who is told of everything that happens.
+        """
+        return (runtime or _default_runtime()).run(self, root, limits=limits, observers=observers)
+
+    async def areceive(
+        self,
+        message: Message,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        runtime: Runtime | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> AsyncGenerator[Message]:
+        """Handle a message and give each message that is sent in consequence.
+
+        On an agent: what its handler sends, to whomever, is given and goes no further. On a network: everything that its
+        agents send each other is given, and the run goes on until nothing is pending.
+        """
+        async with self.run(message, limits=limits, runtime=runtime, observers=observers) as run:
+            async for sent in run:
+                yield sent
+
+    def receive(
+        self,
+        message: Message,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        runtime: Runtime | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> Iterator[Message]:
+        """`areceive` for code that is not async: the same engine behind a blocking door. Also works where an event loop
+        is already running, such as a notebook."""
+        from llm_net.runtime.door import iterate
+
+        return iterate(partial(self.areceive, message, limits=limits, runtime=runtime, observers=observers))
+
+    # ------------------------------------------------------------------------------------------ class definition
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+        # The one moment before pydantic reads a class's defaults for its validator, and once per class.
+        fields = cls.__pydantic_fields__
+        if (id := fields["id"]).default == "" or isinstance(id.default_factory, _NewId):
+            id.default, id.default_factory = PydanticUndefined, _NewId(cls.__name__)
+        if "description" not in own_annotations(cls) and cls.__module__ != __name__:
+            fields["description"].default = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
+        return handler(source)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        ours = [kind for kind in cls.__mro__ if kind.__module__ in _NOT_HANDLERS]
+        cls.handlers = Table.of(
+            cls,
+            stop=ours,
+            hooks=("missing",),
+            reserved=(name for kind in ours for name in vars(kind) if not name.startswith("_")),
+            local=names_around("llm_net.base", "llm_net.dispatch", "pydantic.", "abc"),
+        )
+
+
+_get_callbacks = cast(Any, GenAgent.__dict__["_callbacks"]).__get__
+
+
+class GenNetwork(GenAgent):
+    """A network of agents: who is in it, and who listens to whom. It is an agent itself, so networks nest.
+
+    Give it agents and links, or subclass it to give it state and handlers of its own; members and links may change at any
+    time, also while it runs.
+    """
+
+    agents: Collection[GenAgent] = Field(default=(), exclude=True, repr=False)
+    links: Collection[Link | tuple[str | GenAgent, str, str | GenAgent]] = Field(default=(), exclude=True, repr=False)
+    supervision: Directive = Field(default="escalate", exclude=True, repr=False)
+
+    _graph: Graph[GenAgent] = PrivateAttr(default_factory=Graph)
+
+    def model_post_init(self, context: object, /) -> None:
+        super().model_post_init(context)
+        agents, links = self.agents, self.links
+        # From here on the fields are live views of the graph.
+        self.__dict__["agents"] = self._graph.members.values()
+        self.__dict__["links"] = self._graph.links
+        for agent in agents:
+            self.add(agent)
+        for link in links:
+            self.link(*((link.source, link.event, link.listener) if isinstance(link, Link) else link))
+
+    # ------------------------------------------------------------------------------------------ members
+
+    @property
+    def directory(self) -> Mapping[str, GenAgent]:
+        """The members by id; a live view. What is inside nested networks is found by `network[address]`."""
+        return MappingProxyType(self._graph.members)
+
+    def __getitem__(self, address: str) -> GenAgent:
+        """The agent at an address: an id, or a path through nested networks such as "sellers/anna".
+
+        Raises:
+            UnknownAddress: nobody lives there.
+            AmbiguousAddress: a bare id that several agents in nested networks have.
+        """
+        return self.find(address)[1]
+
+    def __contains__(self, agent: object) -> bool:
+        members = self._graph.members
+        if isinstance(agent, str):
+            return agent in members
+        return isinstance(agent, AbstractObject) and members.get(agent.id) is agent
+
+    def __iter__(self) -> Iterator[GenAgent]:  # type: ignore[override]  # a network iterates over agents, not fields
+        return iter(list(self._graph.members.values()))
+
+    def __len__(self) -> int:
+        return len(self._graph.members)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def add(self, agent: GenAgent) -> None:
+        """Add a member. Raises DuplicateAddress if its id is taken by another."""
+        self._graph.add(agent, self.id)
+
+    def remove(self, agent: GenAgent | str) -> GenAgent:
+        """Remove a member with its links; what waits in its mailbox goes to the dead letters. Raises UnknownAddress."""
+        id = agent if isinstance(agent, str) else agent.id
+        if id not in self._graph.members:
+            raise self._unknown(id)
+        return self._graph.remove(id)
+
+    def find(self, address: str) -> tuple[str, GenAgent]:
+        """The path of an agent from this network, and the agent.
+
+        Raises:
+            UnknownAddress, AmbiguousAddress: as for `network[address]`.
+        """
+        members = self._graph.members
+        if address in members:
+            return address, members[address]
+        first, slash, rest = address.partition("/")
+        if slash:
+            if isinstance(inner := members.get(first), GenNetwork):
+                path, agent = inner.find(rest)
+                return f"{first}/{path}", agent
+            if first == self.id:
+                return self.find(rest)
+            raise self._unknown(address)
+        found = {path: agent for path, agent in self.walk() if agent.id == address}
+        if not found:
+            raise self._unknown(address)
+        if len(found) > 1:
+            raise AmbiguousAddress(address, tuple(found))
+        return found.popitem()
+
+    def walk(self) -> Iterator[tuple[str, GenAgent]]:
+        """Every agent inside, however deep, with its path from this network; nearer ones first. A network that is in
+        itself is walked once on each path."""
+        level: list[tuple[str, GenNetwork, frozenset[int]]] = [("", self, frozenset((id(self),)))]
+        while level:
+            deeper: list[tuple[str, GenNetwork, frozenset[int]]] = []
+            for prefix, network, above in level:
+                for agent in network:
+                    yield prefix + agent.id, agent
+                    if isinstance(agent, GenNetwork) and id(agent) not in above:
+                        deeper.append((f"{prefix}{agent.id}/", agent, above | {id(agent)}))
+            level = deeper
+
+    def address_of(self, agent: AbstractObject | str) -> str:
+        """The path of an agent from this network. Raises UnknownAddress, AmbiguousAddress."""
+        if isinstance(agent, str) or isinstance(agent, Reference):
+            return self.find(agent if isinstance(agent, str) else agent.id)[0]
+        if self._graph.members.get(agent.id) is agent:
+            return agent.id
+        for path, member in self.walk():
+            if member is agent:
+                return path
+        raise self._unknown(agent.id)
+
+    def receivers(self, what: type[Message] | str) -> list[GenAgent]:
+        """The members that handle this message class or verb."""
+        return [agent for agent in self if agent.can_receive(what)]
+
+    def _unknown(self, address: str) -> UnknownAddress:
+        near = difflib.get_close_matches(address, [path for path, _ in islice(self.walk(), 1_000)], n=2)
+        return UnknownAddress(address, self.id, tuple(near))
+
+    # ------------------------------------------------------------------------------------------ links
+
+    def link(self, source: GenAgent | str, event: str, listener: GenAgent | str) -> None:
+        """Let `listener` hear each `event` that `source` emits: it handles the message by the method of the event's name,
+        else by the message's own. Either may be this network itself. Event "*" is every event.
+
+        Raises:
+            UnknownAddress, AmbiguousAddress: for the source or the listener.
+        """
+        self._graph.link(Link(self._endpoint(source), event, self._endpoint(listener)))
+
+    def unlink(self, source: GenAgent | str, event: str, listener: GenAgent | str) -> None:
+        """Undo a link. Raises KeyError if there is none."""
+        self._graph.unlink(Link(self._endpoint(source), event, self._endpoint(listener)))
+
+    def _endpoint(self, agent: GenAgent | str) -> str:
+        if agent is self or (agent == self.id and self.id not in self._graph.members):
+            return ITSELF
+        return self.address_of(agent)
+
+    def boundary(self, event: Event) -> Event | None:
+        """What the network around may hear of an event inside. Override it to stop an event (None) or to rename it
+        (`dataclasses.replace(event, name=…)`); by default everything passes."""
+        return event
+
+    @property
+    def graph(self) -> MultiDiGraph[str]:
+        """A copy as a networkx MultiDiGraph: nodes are addresses (attribute `agent`), edges go from source to listener and
+        have the event as key. Needs networkx."""
+        from llm_net.picture import graph_of
+
+        return graph_of(self)
+
+    # ------------------------------------------------------------------------------------------ failures
+
+    def supervise(self, failure: Failure) -> Directive:
+        """What to do about the failure of a member; override it to decide case by case."""
+        return self.supervision
+
+    # ------------------------------------------------------------------------------------------ for models and people
+
+    def init_fns(self, agent: GenAgent | str) -> list[Function]:
+        """Exactly the messages that this agent may send to other members now, as functions for a model: the receivers are
+        an enum, so that under constrained decoding nobody can be addressed who does not exist."""
+        offers = self._offers_to(agent if isinstance(agent, GenAgent) else self[agent])
+        functions: list[Function] = []
+        for name, (kind, _, receivers) in offers.items():
+            declared = kind.declare(receivers=receivers, omit=(*_OWN_FIELDS, "method"))
+            functions.append({**declared, "name": name})
+        return functions
+
+    def message_from(  # type: ignore[override]  # a network makes messages to its members, an agent to itself
+        self,
+        arguments: str | Mapping[str, Any],
+        *,
+        name: str = "",
+        sender: GenAgent | None = None,
+        answering: Message | None = None,
+    ) -> Message:
+        """The message that a model wrote for one of `init_fns(sender)`, called `name`. Raises InvalidArguments."""
+        if sender is None:
+            return super().message_from(arguments, answering=answering)
+        offers = self._offers_to(sender)
+        if name not in offers:
+            raise InvalidArguments(name or "?", (f"There is no such function; there are {', '.join(offers)}",))
+        kind, method, receivers = offers[name]
+        written = parse_arguments(name, arguments)
+        if written.get("receiver") not in receivers:
+            raise InvalidArguments(name, (f"receiver must be one of {', '.join(receivers)}",))
+        return kind.from_fn(written, network=self, answering=answering, sender=sender, method=method)
+
+    def _offers_to(self, agent: GenAgent) -> dict[str, tuple[type[Message], str, list[str]]]:
+        offers: dict[str, tuple[type[Message], str, list[str]]] = {}
+        for member in self:
+            if member is not agent:
+                for name, (kind, method) in _offers(member).items():
+                    offers.setdefault(name, (kind, method, []))[2].append(member.id)
+        return offers
+
+    def lint(self) -> list[str]:
+        """What is wrong with this network before the first message, a sentence each: messages nobody handles, links to
+        events nobody emits, agents nobody can reach, replies that nobody reads. Empty if nothing was found."""
+        from llm_net.lint import problems_of
+
+        return problems_of(self)
+
+    def mermaid(self) -> str:
+        """The network as a Mermaid flowchart: networks are boxes, links are arrows with their event."""
+        from llm_net.picture import mermaid_of
+
+        return mermaid_of(self)
+
+    def describe(self) -> str:
+        """The network in words: members, what they understand, who hears whom."""
+        from llm_net.picture import description_of
+
+        return description_of(self)
+
+
+ITSELF = "."
+"""The address of a network in its own links."""
+
+_OWN_FIELDS = ("sender", "reply_to", "role", "deadline", "protocol")
+"""Fields that a model does not write when the runtime knows who speaks to whom."""
+
+
+def _handling(what: str) -> Handling:
+    handling = origin.get()
+    if handling is None:
+        raise NotHandling(what)
+    # Runtimes set nothing but a Handling there; the message module knows only what it needs of it.
+    return cast(Handling, handling)
+
+
+def _default_runtime() -> Runtime:
+    from llm_net.runtime.local import LocalRuntime
+
+    return LocalRuntime()
+
+
+def can_handle(table: Table, what: Message | type[Message] | str) -> bool:
+    """Whether a table has a handler for a message, a message class or a verb."""
+    if isinstance(what, str):
+        return what in table.verbs()
+    kind = what if isinstance(what, type) else type(what)
+    method = kind.model_fields["method"].default if isinstance(what, type) else what.method
+    return table.find(kind, method) is not None
+
+
+def _offers(agent: GenAgent) -> dict[str, tuple[type[Message], str]]:
+    """What an agent understands, as functions: name, message class, method."""
+    return {
+        _function_name(verb if kind is Message else kind.function_name()): (kind, verb)
+        for verb, kinds in agent.receivable_messages.items()
+        for kind in kinds
+    }
+
+
+def _function_name(text: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in text)[:64]

@@ -1,0 +1,534 @@
+"""What agents say to each other: typed, immutable, answered like letters. Knows nothing of who sends it or how."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import partial
+from itertools import count
+from types import MethodType
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeAlias, TypeVar, cast, overload
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, JsonValue, ValidationError
+from pydantic_core import CoreSchema, core_schema, from_json
+
+from llm_net.address import AbstractObject, Address
+from llm_net.errors import InvalidArguments
+from llm_net.schema import Function, function
+
+Method: TypeAlias = Literal[
+    "accept", "agree", "ask", "be", "cancel", "chat", "check", "do", "error", "failure", "info", "inform", "log", "propose",
+    "proxy", "query", "refuse", "reject", "request", "response", "step", "subscribe", "system", "tell", "warn",
+]  # fmt: skip
+"""The verbs that agents share. A message may name any other: it goes to the handler of that name."""
+
+Role: TypeAlias = Literal["system", "user", "assistant"]
+"""Who speaks, as a chat endpoint sees it."""
+
+
+class Origin(Protocol):
+    """Where new messages come from while an agent handles one: the runtime that runs its handler."""
+
+    @property
+    def agent(self) -> AbstractObject: ...
+
+    @property
+    def message(self) -> Message: ...
+
+    def new_id(self) -> str: ...
+
+    def now(self) -> datetime: ...
+
+
+origin: ContextVar[Origin | None] = ContextVar("llm_net.origin", default=None)
+"""What is being handled here and now; set by runtimes around each step of a handler. Ids and times of new messages are
+the runtime's where it has its own (virtual clock, replay), else this process's."""
+
+
+def _renew_prefix() -> None:
+    global _prefix
+    _prefix = os.urandom(6).hex()
+
+
+_prefix = ""
+_renew_prefix()
+_next = count(1).__next__
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_prefix)
+
+
+def unique_id() -> str:
+    """An id that no other process makes: 12 hex digits of this process, a counter. 0.2 µs, where a uuid4 costs 2."""
+    return f"{_prefix}-{_next():x}"
+
+
+def _new_id() -> str:
+    handling = origin.get()
+    return unique_id() if handling is None else handling.new_id()
+
+
+def _now() -> datetime:
+    handling = origin.get()
+    return datetime.now(UTC) if handling is None else handling.now()
+
+
+def _role(fields: dict[str, Any]) -> Role:
+    return getattr(fields["sender"], "role", "user")
+
+
+def _conversation(fields: dict[str, Any]) -> str:
+    parent = fields["reply_to"]
+    return cast(str, fields["id"] if parent is None else parent.conversation)
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower().lstrip("_")
+
+
+def own_annotations(kind: type) -> Mapping[str, object]:
+    """The annotations that a class itself has, those of its bases left out."""
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        return annotationlib.get_annotations(kind, format=annotationlib.Format.FORWARDREF)
+    return kind.__dict__.get("__annotations__", {})
+
+
+class _MessageSchema:
+    """Takes a live message as it is, never copied or validated again; gives its id."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            _live_message,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda message: message.id, return_schema=core_schema.str_schema()
+            ),
+            json_schema_input_schema=core_schema.str_schema(),
+        )
+
+
+def _live_message(value: object) -> Message:
+    if isinstance(value, Message):
+        return value
+    raise ValueError("a message is answered by giving the message itself, not its id")
+
+
+M = TypeVar("M", bound="Message")
+
+
+class Answer(Protocol[M]):
+    """`Kind.reply(message, **fields)`."""
+
+    def __call__(self, message: Message, **fields: Any) -> M: ...
+
+
+class OwnAnswer(Protocol):
+    """`message.reply(**fields)`."""
+
+    def __call__(self, **fields: Any) -> Message: ...
+
+
+class _Reply:
+    """A method of the class and of its instances at once. Source: SPEED notes, MethodType binds in 0.05 µs."""
+
+    @overload
+    def __get__(self, message: None, kind: type[M]) -> Answer[M]: ...
+    @overload
+    def __get__(self, message: Message, kind: type[Message]) -> OwnAnswer: ...
+    def __get__(self, message: Message | None, kind: type[M]) -> Answer[M] | OwnAnswer:
+        return MethodType(_reply, kind) if message is None else MethodType(_plain_reply, message)
+
+
+class _InitFn:
+    """A property of the class."""
+
+    def __get__(self, message: Message | None, kind: type[Message]) -> Function:
+        return kind.declare()
+
+
+class Message(BaseModel):
+    """What one agent says to another."""
+
+    # Subclasses add fields of their own and are handled by the method named after them: `class CallForBids(Message)` has
+    # method "call_for_bids". Two messages are equal when they have one id, as two copies of one letter are.
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings", validate_default=False)
+
+    id: str = Field(default_factory=_new_id, min_length=1)
+    created_at: AwareDatetime = Field(default_factory=_now)
+    sender: Address | None = None
+    receiver: Address | None = None
+    reply_to: Annotated[Message, _MessageSchema] | None = None
+    role: Role = Field(default_factory=_role)
+    method: str | Method = Field(default="request", min_length=1)
+    body: str = ""
+    deadline: AwareDatetime | None = None
+    protocol: str | None = None
+    conversation: str = Field(default_factory=_conversation)
+    metadata: Mapping[str, JsonValue] = Field(default_factory=dict)
+
+    reply: ClassVar[_Reply] = _Reply()
+    """`Kind.reply(message, **fields)`: a new Kind that answers `message`, back to its sender. `message.reply(**fields)`:
+    the same with a plain Message, whose method is "response"."""
+
+    init_fn: ClassVar[_InitFn] = _InitFn()
+    """The declaration of a function with which a model writes a new message of this class."""
+
+    _trusted_fields: ClassVar[dict[str, object] | None] = {}
+
+    # ------------------------------------------------------------------------------------------ threads
+
+    def thread(self) -> list[Message]:
+        """The messages that led to this one: the root first, this one last. One step each, no recursion."""
+        messages: list[Message] = []
+        message: Message | None = self
+        while message is not None:
+            messages.append(message)
+            message = message.reply_to
+        messages.reverse()
+        return messages
+
+    @property
+    def root(self) -> Message:
+        """The message that began the thread: one without `reply_to`."""
+        message = self
+        while message.reply_to is not None:
+            message = message.reply_to
+        return message
+
+    def closest(self, *kinds: type[M]) -> M | None:
+        """The nearest message of one of these classes, from this one up to the root; None where there is none."""
+        message: Message | None = self
+        while message is not None and not isinstance(message, kinds):
+            message = message.reply_to
+        return message
+
+    def forward(self, receiver: AbstractObject | str, **fields: Any) -> Self:
+        """The same content to somebody else: a new message, from its present receiver, that replies to this one."""
+        content = {name: value for name, value in self.__dict__.items() if name not in _ENVELOPE}
+        written: dict[str, Any] = {
+            "sender": _speaker(self),
+            "reply_to": self,
+            "method": self.method,
+            "body": self.body,
+            "protocol": self.protocol,
+            "deadline": self.deadline,
+            "metadata": self.metadata,
+            **content,
+            "receiver": receiver,
+            **fields,
+        }
+        return type(self)(**written)
+
+    # ------------------------------------------------------------------------------------------ models write messages
+
+    @classmethod
+    def declare(cls, *, receivers: Iterable[str] | None = None, omit: Iterable[str] = ()) -> Function:
+        """`init_fn`, narrowed.
+
+        Args:
+            receivers: the only addresses that the model may write; None for any.
+            omit: fields that the model does not write, besides id, created_at, conversation and metadata.
+        """
+        left_out = {"id", "created_at", "conversation", "metadata", *omit}
+        if cls is not Message:
+            left_out.add("method")
+        schema = cls.model_json_schema(mode="validation")
+        properties = schema["properties"]
+        for name, sentence in _FIELDS_FOR_MODELS.items():
+            if name in properties:
+                properties[name]["description"] = sentence
+        for name in ("sender", "receiver", "reply_to"):
+            properties[name] = {"type": ["string", "null"], "description": _FIELDS_FOR_MODELS[name]}
+        required = schema.setdefault("required", [])
+        if receivers is not None:
+            properties["receiver"] = {
+                "type": "string",
+                "enum": list(receivers),
+                "description": _FIELDS_FOR_MODELS["receiver"],
+            }
+            required.append("receiver")
+        if cls.__doc__ is None or "__doc__" not in cls.__dict__:
+            description = f"Send a message {cls.function_name()!r}"
+        else:
+            description = " ".join(cls.__doc__.split())
+        return function(cls.function_name(), description, schema, omit=left_out)
+
+    @classmethod
+    def function_name(cls) -> str:
+        """The name under which a model calls for a new message of this class."""
+        return _snake_case(cls.__name__)[:64]
+
+    @classmethod
+    def from_fn(
+        cls,
+        arguments: str | Mapping[str, JsonValue],
+        *,
+        network: Directory | None = None,
+        answering: Message | None = None,
+        **fixed: Any,
+    ) -> Self:
+        """Make the message that a model wrote.
+
+        Args:
+            arguments: what the model wrote for `init_fn`: JSON text, or the object in it. Null stands for "as by default".
+            network: where the ids of sender and receiver are looked up; None keeps them as references.
+            answering: the message it answers; one that it names in `reply_to` must be in this one's thread.
+            fixed: fields that are not the model's to write; they win over what it wrote.
+
+        Raises:
+            InvalidArguments: with sentences that the model can act on.
+        """
+        written = parse_arguments(cls.function_name(), arguments)
+        if unknown := sorted(str(name) for name in written if name not in cls.model_fields):
+            allowed = cls.declare()["parameters"].get("properties", {})
+            assert isinstance(allowed, dict)
+            problem = f"There is no {', '.join(unknown)}; there are {', '.join(allowed)}"
+            raise InvalidArguments(cls.function_name(), (problem,))
+        fields: dict[str, Any] = {
+            name: value
+            for name, value in written.items()
+            if value is not None or (name in cls.model_fields and cls.model_fields[name].is_required())
+        }
+        problems: list[str] = []
+        for forbidden in ("id", "created_at", "conversation", "metadata"):
+            if fields.pop(forbidden, None) is not None:
+                problems.append(f"Leave out {forbidden!r}")
+        for name in ("sender", "receiver"):
+            if network is not None and isinstance(address := fields.get(name), str):
+                try:
+                    fields[name] = network[address]
+                except LookupError as unknown:
+                    problems.append(str(unknown.args[0]) if unknown.args else f"{name} {address!r} is unknown")
+                except Exception as unknown:  # noqa: BLE001 - whatever a directory says, the model is told
+                    problems.append(str(unknown))
+        if answering is not None:
+            named = fields.get("reply_to", answering.id)
+            found = next((message for message in reversed(answering.thread()) if message.id == named), None)
+            if found is None:
+                problems.append(f"reply_to {named!r} is not a message of this conversation; leave it out")
+            fields["reply_to"] = found
+        elif "reply_to" in fields and "reply_to" not in fixed:
+            problems.append("There is no message to reply to; leave out reply_to")
+        if problems:
+            raise InvalidArguments(cls.function_name(), tuple(problems))
+        try:
+            return cls(**{**fields, **fixed})
+        except ValidationError as invalid:
+            raise InvalidArguments(cls.function_name(), tuple(_sentences(invalid))) from None
+
+    # ------------------------------------------------------------------------------------------ identity, for people
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Message) and self.id == other.id)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __deepcopy__(self, memo: dict[int, object] | None = None) -> Self:
+        return self  # it never changes, and its thread may be 100,000 messages long
+
+    def __repr__(self) -> str:
+        content = "".join(f", {name}={value!r}" for name, value in self.content().items())
+        return f"{type(self).__name__}(method={self.method!r}, id={self.id!r}{content})"
+
+    def __str__(self) -> str:
+        sender = self.sender.id if self.sender is not None else "·"
+        receiver = self.receiver.id if self.receiver is not None else "·"
+        content = self.content()
+        body = content.pop("body", "")
+        rest = ", ".join(f"{name}={value!r}" for name, value in content.items())
+        return f"{sender} → {receiver}  {self.method}: " + " ".join(part for part in (str(body), rest) if part)
+
+    def content(self) -> dict[str, object]:
+        """What it says beside its envelope: the body, where there is one, and the fields of its class."""
+        fields = self.__dict__
+        said: dict[str, object] = {name: fields[name] for name in type(self).model_fields if name not in _ENVELOPE}
+        return {"body": self.body, **said} if self.body else said
+
+    # ------------------------------------------------------------------------------------------ class definition
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+        # The one moment before pydantic reads a class's defaults for its validator, and once per class.
+        if (cls.__module__, cls.__name__) != (__name__, "Message") and "method" not in own_annotations(cls):
+            cls.__pydantic_fields__["method"].default = _snake_case(cls.__name__)
+        return handler(source)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        cls._trusted_fields = _plain_defaults(cls)
+
+
+class Directory(Protocol):
+    """Where an address is looked up; raises for an unknown one."""
+
+    def __getitem__(self, address: str) -> AbstractObject: ...
+
+
+_ENVELOPE = frozenset(Message.model_fields)
+
+_FIELDS_FOR_MODELS = {
+    "sender": "Who sends it; null for yourself",
+    "receiver": "Address of who shall receive it; null for whoever asked",
+    "reply_to": "Id of the message it answers; null for the latest",
+    "role": "Null as a rule",
+    "method": "What the receiver shall do with it, one verb such as request, inform, propose; null for request",
+    "body": "The content, in words",
+    "deadline": "Latest time to handle it, ISO 8601 with a time zone; null for none",
+    "protocol": "Null as a rule",
+}
+
+_PLAIN = (str, bytes, int, float, bool, type(None), Decimal, date, timedelta, Enum)
+
+
+def _plain_defaults(kind: type[Message]) -> dict[str, object] | None:
+    """The content of an instance made without arguments, where making one checks and computes nothing; else None."""
+    rules = kind.__pydantic_decorators__
+    if (
+        rules.field_validators
+        or rules.model_validators
+        or rules.root_validators
+        or rules.validators
+        or kind.__private_attributes__
+        or kind.model_post_init is not BaseModel.model_post_init
+        or kind.__init__ is not BaseModel.__init__
+        or kind.model_config.get("validate_default")
+        or kind.model_config.get("extra") != "forbid"
+    ):
+        return None
+    defaults: dict[str, object] = {}
+    for name, field in kind.model_fields.items():
+        if name in _ENVELOPE:
+            if name != "method" and field.default_factory is not Message.model_fields[name].default_factory:
+                return None
+        elif field.default_factory is None and isinstance(field.default, _PLAIN):
+            defaults[name] = field.default
+        else:
+            return None
+    return defaults
+
+
+# ---------------------------------------------------------------------------------------------- messages of our own making
+#
+# A reply made of messages that were validated before needs no validation: 1.4 µs instead of 2.8 (benchmarks/README.md, W1).
+# Only what is given here anew is checked, by type; whatever is not plain goes the long way through the class.
+
+_set_fields = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+_set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
+_set_private = BaseModel.__dict__["__pydantic_private__"].__set__
+_set_attribute = object.__setattr__
+_make = object.__new__
+_REPLIED = {"sender", "receiver", "reply_to", "role", "method", "body", "protocol", "conversation"}
+
+
+def _speaker(message: Message) -> AbstractObject | None:
+    """Who answers a message: the agent that handles it just now (it may have overheard it), else its receiver."""
+    handling = origin.get()
+    return handling.agent if handling is not None and handling.message is message else message.receiver
+
+
+def _plain_reply(message: Message, **fields: Any) -> Message:
+    return _reply(Message, message, **fields)
+
+
+def _reply(kind: type[M], message: Message, **fields: Any) -> M:
+    defaults = kind._trusted_fields
+    if defaults is None or (fields and not _checked(fields)):
+        return _validated_reply(kind, message, fields)
+    handling = origin.get()
+    parent = message.__dict__
+    if handling is None:
+        id, now, sender = f"{_prefix}-{_next():x}", datetime.now(UTC), parent["receiver"]
+    else:
+        id, now = handling.new_id(), handling.now()
+        sender = handling.agent if handling.message is message else parent["receiver"]
+    reply = _make(kind)
+    written = {
+        "id": id,
+        "created_at": now,
+        "sender": sender,
+        "receiver": parent["sender"],
+        "reply_to": message,
+        "role": getattr(sender, "role", "user"),
+        "method": "response" if kind is Message else kind.__pydantic_fields__["method"].default,
+        "body": "",
+        "deadline": None,
+        "protocol": parent["protocol"],
+        "conversation": parent["conversation"],
+        "metadata": {},
+    }
+    if defaults:
+        written.update(defaults)
+    if fields:
+        written.update(fields)
+    _set_attribute(reply, "__dict__", written)
+    _set_fields(reply, _REPLIED)
+    _set_extra(reply, None)
+    _set_private(reply, None)
+    return reply
+
+
+def _checked(fields: dict[str, Any]) -> bool:
+    for name, value in fields.items():
+        if name == "body":
+            if type(value) is not str:
+                return False
+        elif name == "receiver":
+            if not isinstance(value, AbstractObject):
+                return False
+        else:
+            return False
+    return True
+
+
+def _validated_reply(kind: type[M], message: Message, fields: dict[str, Any]) -> M:
+    written: dict[str, Any] = {
+        "sender": _speaker(message),
+        "receiver": message.sender,
+        "reply_to": message,
+        "protocol": message.protocol,
+        **fields,
+    }
+    if kind is Message:
+        written.setdefault("method", "response")
+    return kind(**written)
+
+
+def stamp(message: Message, sender: AbstractObject) -> None:
+    """Write the sender on a message that has none, just before it leaves: nobody else has seen it yet."""
+    fields = message.__dict__
+    fields["sender"] = sender
+    if "role" not in message.__pydantic_fields_set__:
+        fields["role"] = getattr(sender, "role", "user")
+
+
+# ---------------------------------------------------------------------------------------------- what models wrote
+
+
+def parse_arguments(name: str, arguments: str | Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The object that a model wrote as arguments of a function. Raises InvalidArguments if it is none."""
+    if not isinstance(arguments, str):
+        return dict(arguments)
+    try:
+        written = from_json(arguments)
+    except ValueError as invalid:
+        raise InvalidArguments(name, (f"They are not JSON: {invalid}",)) from None
+    if not isinstance(written, dict):
+        raise InvalidArguments(name, ("They must be one JSON object",))
+    return written
+
+
+def _sentences(invalid: ValidationError) -> Iterable[str]:
+    for error in invalid.errors(include_url=False, include_context=False):
+        place = ".".join(str(step) for step in error["loc"]) or "the whole"
+        given = repr(error["input"])
+        yield f"{place}: {error['msg']}, not {given if len(given) <= 80 else given[:77] + '...'}"
