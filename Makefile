@@ -60,7 +60,7 @@ mypy: $(VENV)/.dev
 	$(BIN)/mypy $(CODE)
 
 pyright: $(VENV)/.dev
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python $(filter-out benchmarks,$(CODE)) # the peers are not in this environment
 
 # ------------------------------------------------------------------------------------------------ environments
 
