@@ -2,13 +2,14 @@
 # `make` says what there is. `make PYTHON=…` names the Python to make .venv with, where the one found is not the one wanted.
 
 VENV := .venv
+FLOOR := .venv-floor
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 CODE := $(wildcard llm_net tests examples benchmarks)
 export PYTHON
 .NOTPARALLEL: # two installs into one environment would meet
 
-.PHONY: help demo test lint types docs bench format models lock clean environment formatting style layers mypy pyright
+.PHONY: help demo test floor lint types docs bench format models lock clean environment formatting style layers mypy pyright
 
 help: ## say what there is
 	@echo "make WHAT, where WHAT is"
@@ -19,6 +20,9 @@ demo: models ## see agents agree on a contract, in the words of a model on this 
 
 test: $(VENV)/.dev models ## run all tests
 	$(BIN)/pytest -q
+
+floor: $(FLOOR)/.floor ## run the core's tests on the oldest versions that pyproject.toml allows
+	$(FLOOR)/bin/pytest -q tests/test_*.py
 
 lint: formatting style layers ## check format, style and import layers
 
@@ -41,7 +45,7 @@ lock: ## write requirements/*.txt anew from pyproject.toml
 	scripts/lock
 
 clean: ## remove all that is made here
-	rm -rf $(VENV) $(PEERS) docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(FLOOR) $(PEERS) docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # ------------------------------------------------------------------------------------------------ the steps of .ci/run
 
@@ -66,6 +70,9 @@ pyright: $(VENV)/.dev
 
 $(VENV)/.%: requirements/%.txt pyproject.toml
 	scripts/install $* $(VENV)
+
+$(FLOOR)/.%: requirements/%.txt pyproject.toml
+	scripts/install $* $(FLOOR)
 
 $(PEERS)/.%: requirements/%.txt pyproject.toml
 	scripts/install $* $(PEERS)

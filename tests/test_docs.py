@@ -33,7 +33,7 @@ def commands() -> list[str]:
 def run(*command: str) -> str:
     """What went wrong with a command, empty where nothing did."""
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return ran.stderr if ran.returncode else ""
+    return f"exit code {ran.returncode}: {ran.stderr}" if ran.returncode else ""
 
 
 def place(path: Path) -> str:
@@ -59,7 +59,7 @@ def test_a_command_of_the_docs_exists(command: str) -> None:
     if words[0] == "make":
         assert run("make", "--dry-run", *words[1:]) == ""
     else:  # click reads every word before it shows the help
-        assert run(sys.executable, "-c", "from llm_net.cli import main; main()", *words[1:], "--help") == ""
+        assert run(sys.executable, "-m", "llm_net.cli", *words[1:], "--help") == ""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=place)
