@@ -92,7 +92,7 @@ async def request_reply() -> AsyncIterator[Go]:
         nonlocal served
         served = answered = 0
         for number in range(n):
-            answered += server.ask(Ping(number)).number == number
+            answered += server.ask(Ping(number), block=True).number == number
         return {"served": served, "answered": answered}
 
     yield go

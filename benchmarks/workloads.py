@@ -82,7 +82,7 @@ WORKLOADS: dict[str, Workload] = {
             step=LISTENERS,
         ),
         Workload("W4", f"a token round a ring of {RING:,} agents", "hops", lambda n: [n // RING] * RING, step=RING),
-        Workload("W5", "idle agents made, and kept", "agents", lambda n: n, most=100_000, seconds=1.0, slices=1),
+        Workload("W5", "idle agents made, and kept", "agents", lambda n: n, most=100_000, seconds=1.5, slices=1),
         Workload(
             "W6",
             f"{WORKERS:,} agents, each answering {WAITS} messages in turn with a wait of {1000 * WAIT:.0f} ms",
