@@ -4,6 +4,7 @@ What wants an answer goes by `send_message`; what wants none by `publish_message
 """
 
 # The peer may be absent, or have no types.
+# pyright: basic, reportMissingImports=false
 # mypy: disable-error-code="import-not-found,import-untyped,misc,untyped-decorator"
 
 from __future__ import annotations

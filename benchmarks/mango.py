@@ -4,6 +4,7 @@ Answers go out by `schedule_instant_message`, as in its tutorial, since a handle
 """
 
 # The peer may be absent, or have no types.
+# pyright: basic, reportMissingImports=false
 # mypy: disable-error-code="import-not-found,import-untyped,misc"
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from mango import Agent, AgentAddress, activate, create_tcp_container
+from mango import Agent, activate, create_tcp_container
 
 from benchmarks.workloads import BODY, CONTRACTORS, LISTENERS, RING, WAIT, WAITS, WORKERS, Contender, Go, price
 
@@ -83,8 +84,8 @@ async def _container(agents: Sequence[Agent]) -> AsyncIterator[None]:
 async def request_reply() -> AsyncIterator[Go]:
     served = answered = expected = 0
     done = asyncio.Event()
-    server_address: AgentAddress
-    client_address: AgentAddress
+    server_address: Any
+    client_address: Any
 
     class Server(Agent):
         def handle_message(self, content: Ping, meta: dict[str, Any]) -> None:
@@ -136,7 +137,7 @@ async def one_way() -> AsyncIterator[Go]:
 
     receiver, sender = Receiver(), Sender()
     async with _container([receiver, sender]):
-        address = receiver.addr
+        address: Any = receiver.addr
 
         async def go(n: int) -> object:
             nonlocal received, expected
@@ -175,7 +176,7 @@ async def fan_out() -> AsyncIterator[Go]:
 
     emitter, listeners = Emitter(), [Listener(number) for number in range(LISTENERS)]
     async with _container([emitter, *listeners]):
-        addresses = [listener.addr for listener in listeners]
+        addresses: list[Any] = [listener.addr for listener in listeners]
 
         async def go(n: int) -> object:
             heard[:] = [0] * LISTENERS
@@ -207,7 +208,7 @@ async def ring() -> AsyncIterator[Go]:
 
     members = [Member(number) for number in range(RING)]
     async with _container(members):
-        addresses = [member.addr for member in members]
+        addresses: list[Any] = [member.addr for member in members]
 
         async def go(n: int) -> object:
             visits[:] = [0] * RING
@@ -241,7 +242,7 @@ async def waits() -> AsyncIterator[Go]:
     answers = [0] * WORKERS
     at_work = 0
     done = asyncio.Event()
-    driver_address: AgentAddress
+    driver_address: Any
 
     class Worker(Agent):
         def __init__(self, number: int) -> None:
@@ -268,7 +269,8 @@ async def waits() -> AsyncIterator[Go]:
 
     driver, workers = Driver(), [Worker(number) for number in range(WORKERS)]
     async with _container([driver, *workers]):
-        driver_address, addresses = driver.addr, [worker.addr for worker in workers]
+        driver_address = driver.addr
+        addresses: list[Any] = [worker.addr for worker in workers]
 
         async def go(n: int) -> object:
             nonlocal at_work
@@ -286,7 +288,7 @@ async def waits() -> AsyncIterator[Go]:
 async def contract_net() -> AsyncIterator[Go]:
     rounds = proposals = informs = paid = 0
     done = asyncio.Event()
-    manager_address: AgentAddress
+    manager_address: Any
 
     class Contractor(Agent):
         def __init__(self, number: int) -> None:
@@ -330,7 +332,8 @@ async def contract_net() -> AsyncIterator[Go]:
 
     manager, contractors = Manager(), [Contractor(number) for number in range(CONTRACTORS)]
     async with _container([manager, *contractors]):
-        manager_address, addresses = manager.addr, [contractor.addr for contractor in contractors]
+        manager_address = manager.addr
+        addresses: list[Any] = [contractor.addr for contractor in contractors]
 
         async def go(n: int) -> object:
             nonlocal rounds, proposals, informs, paid

@@ -4,6 +4,7 @@ Proxies are the other documented form; they cost more.
 """
 
 # The peer may be absent, or have no types.
+# pyright: basic, reportMissingImports=false
 # mypy: disable-error-code="import-not-found,import-untyped,misc"
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ What needs no answer goes by `tell`, the rest is awaited; nothing is serialised.
 """
 
 # The peer may be absent, or have no types.
+# pyright: basic, reportMissingImports=false
 # mypy: disable-error-code="import-not-found,import-untyped,misc"
 
 from __future__ import annotations
