@@ -55,13 +55,15 @@ CONTENDERS: dict[str, Entry] = {
         "llm_net, each message made by the user and validated", "benchmarks.ours:VALIDATED", "llm-net"
     ),
     "xoscar": Entry(
-        "actors in one pool, local references", "benchmarks.xoscar:XOSCAR", "xoscar", "import xoscar", peer=True
+        "actors in one pool, local references", "benchmarks.xoscar_actors:XOSCAR", "xoscar", "import xoscar", peer=True
     ),
-    "pykka": Entry("actors, a thread each", "benchmarks.pykka:PYKKA", "pykka", "import pykka", peer=True),
-    "mango": Entry("agents in one container", "benchmarks.mango:MANGO", "mango-agents", "import mango", peer=True),
+    "pykka": Entry("actors, a thread each", "benchmarks.pykka_actors:PYKKA", "pykka", "import pykka", peer=True),
+    "mango": Entry(
+        "agents in one container", "benchmarks.mango_agents:MANGO", "mango-agents", "import mango", peer=True
+    ),
     "autogen": Entry(
         "agents in a SingleThreadedAgentRuntime",
-        "benchmarks.autogen:AUTOGEN",
+        "benchmarks.autogen_agents:AUTOGEN",
         "autogen-core",
         "import autogen_core",
         peer=True,
