@@ -126,6 +126,11 @@ class GenAgent(AbstractObject, BaseModel):
     handlers: ClassVar[Table] = Table("GenAgent")
     """The handlers of this class."""
 
+    def __new__(cls, *args: object, **fields: object) -> Self:
+        agent = super().__new__(cls)
+        _set_callbacks(agent, None)  # a slot, not a private attribute: an idle agent costs 8 bytes for it, not 232
+        return agent
+
     # ------------------------------------------------------------------------------------------ inside a handler
 
     @property
@@ -230,25 +235,18 @@ class GenAgent(AbstractObject, BaseModel):
 
     def off(self, event: str, callback: Callback) -> None:
         """Call back no more. Unknown callbacks are ignored."""
-        if (callbacks := self._listening()) is not None and callback in callbacks.get(event, ()):
-            del callbacks[event][callback]
+        if self._callbacks is not None and callback in self._callbacks.get(event, ()):
+            del self._callbacks[event][callback]
 
     def _listen(self, event: str, callback: Callback, *, once: bool) -> None:
-        callbacks = self._listening()
-        if callbacks is None:
-            callbacks = {}
-            object.__setattr__(self, "_callbacks", callbacks)
-        callbacks.setdefault(event, {})[callback] = once
-
-    def _listening(self) -> dict[str, dict[Callback, bool]] | None:
-        try:
-            return cast("dict[str, dict[Callback, bool]]", _get_callbacks(self))
-        except AttributeError:  # the slot is empty until somebody listens: idle agents cost nothing
-            return None
+        if self._callbacks is None:
+            object.__setattr__(self, "_callbacks", {})
+        assert self._callbacks is not None
+        self._callbacks.setdefault(event, {})[callback] = once
 
     def _callbacks_of(self, event: str) -> list[Callback]:
         """The callbacks that hear an event now; those that wanted to hear it once are forgotten."""
-        if (callbacks := self._listening()) is None:
+        if (callbacks := self._callbacks) is None:
             return []
         found: list[Callback] = []
         for name in (event,) if event in ("receive", "sent") else (event, "*"):
@@ -389,7 +387,7 @@ class GenAgent(AbstractObject, BaseModel):
         )
 
 
-_get_callbacks = cast(Any, GenAgent.__dict__["_callbacks"]).__get__
+_set_callbacks = cast(Any, GenAgent.__dict__["_callbacks"]).__set__
 
 
 class GenNetwork(GenAgent):
@@ -449,6 +447,10 @@ class GenNetwork(GenAgent):
 
     def add(self, agent: GenAgent) -> None:
         """Add a member. Raises DuplicateAddress if its id is taken by another."""
+        if isinstance(agent, GenNetwork):
+            self._graph.networks[agent.id] = agent
+        if type(agent).handlers.periodic():
+            self._graph.periodic[agent.id] = agent
         self._graph.add(agent, self.id)
 
     def remove(self, agent: GenAgent | str) -> GenAgent:
@@ -475,7 +477,7 @@ class GenNetwork(GenAgent):
             if first == self.id:
                 return self.find(rest)
             raise self._unknown(address)
-        found = {path: agent for path, agent in self.walk() if agent.id == address}
+        found = {path + address: network._graph.members[address] for path, network in self._nested() if address in network}
         if not found:
             raise self._unknown(address)
         if len(found) > 1:
@@ -485,14 +487,20 @@ class GenNetwork(GenAgent):
     def walk(self) -> Iterator[tuple[str, GenAgent]]:
         """Every agent inside, however deep, with its path from this network; nearer ones first. A network that is in
         itself is walked once on each path."""
+        for prefix, network in self._nested():
+            for agent in network:
+                yield prefix + agent.id, agent
+
+    def _nested(self) -> Iterator[tuple[str, GenNetwork]]:
+        """This network and those inside, however deep, each with the beginning of its members' paths."""
         level: list[tuple[str, GenNetwork, frozenset[int]]] = [("", self, frozenset((id(self),)))]
         while level:
             deeper: list[tuple[str, GenNetwork, frozenset[int]]] = []
             for prefix, network, above in level:
-                for agent in network:
-                    yield prefix + agent.id, agent
-                    if isinstance(agent, GenNetwork) and id(agent) not in above:
-                        deeper.append((f"{prefix}{agent.id}/", agent, above | {id(agent)}))
+                yield prefix, network
+                for inner in list(network._graph.networks.values()):
+                    if isinstance(inner, GenNetwork) and id(inner) not in above:
+                        deeper.append((f"{prefix}{inner.id}/", inner, above | {id(inner)}))
             level = deeper
 
     def address_of(self, agent: AbstractObject | str) -> str:

@@ -81,10 +81,11 @@ def every(seconds: float) -> Callable[[F], F]:
 class Table:
     """The handlers of one class."""
 
-    __slots__ = ("_cache", "_pending", "_reserved", "_subject", "_typed", "_verbs")
+    __slots__ = ("_cache", "_pending", "_reserved", "_subject", "_ticks", "_typed", "_verbs")
 
     def __init__(self, subject: str, reserved: Iterable[str] = ()) -> None:
         self._subject = subject
+        self._ticks = False
         self._reserved = frozenset(reserved)
         self._verbs: dict[str, list[Handler]] = {}
         self._typed: list[Handler] = []
@@ -150,6 +151,10 @@ class Table:
         self._settle()
         return iter(dict.fromkeys([*(handler for found in self._verbs.values() for handler in found), *self._typed]))
 
+    def periodic(self) -> tuple[Handler, ...]:
+        """The handlers that are called by the clock."""
+        return tuple(handler for handler in self if handler.every is not None) if self._ticks else ()
+
     def verbs(self) -> dict[str, tuple[type[Message], ...]]:
         """What can be handled: each verb with the message classes it takes."""
         understood: dict[str, tuple[type[Message], ...]] = {}
@@ -206,6 +211,7 @@ class Table:
         colour = _colour(function)
         blocking = bool(getattr(function, "__blocking__", False))
         period: float | None = getattr(function, "__every__", None)
+        self._ticks = self._ticks or period is not None
         targets: tuple[type[Message] | str, ...] = getattr(function, "__handles__", ())
         if not targets:
             targets = (_verb(name, colour, kinds),)

@@ -26,10 +26,12 @@ class Link:
 class Graph(Generic[A]):
     """The members of one network by id, and its links. Changes are told to the watchers at once."""
 
-    __slots__ = ("_links", "_listeners", "members", "watchers")
+    __slots__ = ("_links", "_listeners", "members", "networks", "periodic", "watchers")
 
     def __init__(self) -> None:
         self.members: dict[str, A] = {}
+        self.networks: dict[str, A] = {}  # those members that are networks
+        self.periodic: dict[str, A] = {}  # those members that have periodic handlers
         self._links: dict[Link, None] = {}
         self._listeners: dict[tuple[str, str], dict[str, None]] = {}
         self.watchers: dict[object, Callable[[], None]] = {}
@@ -49,6 +51,8 @@ class Graph(Generic[A]):
     def remove(self, id: str) -> A:
         """Remove a member and its links. Raises KeyError if there is none."""
         agent = self.members.pop(id)
+        self.networks.pop(id, None)
+        self.periodic.pop(id, None)
         for link in [link for link in self._links if id in (_member(link.source), _member(link.listener))]:
             self.unlink(link)
         self._changed()

@@ -10,7 +10,6 @@ from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import partial
 from itertools import count
 from types import MethodType
 from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeAlias, TypeVar, cast, overload
@@ -41,8 +40,16 @@ Role: TypeAlias = Literal["system", "user", "assistant"]
 """Who speaks, as a chat endpoint sees it."""
 
 
+class Source(Protocol):
+    """Where ids and times come from when they are not this process's own: a virtual clock, a seed, a record."""
+
+    def new_id(self) -> str: ...
+
+    def now(self) -> datetime: ...
+
+
 class Origin(Protocol):
-    """Where new messages come from while an agent handles one: the runtime that runs its handler."""
+    """What is being handled: the agent, its message, and the runtime's source of ids and times if it has its own."""
 
     @property
     def agent(self) -> AbstractObject: ...
@@ -50,14 +57,12 @@ class Origin(Protocol):
     @property
     def message(self) -> Message: ...
 
-    def new_id(self) -> str: ...
-
-    def now(self) -> datetime: ...
+    @property
+    def source(self) -> Source | None: ...
 
 
 origin: ContextVar[Origin | None] = ContextVar("llm_net.origin", default=None)
-"""What is being handled here and now; set by runtimes around each step of a handler. Ids and times of new messages are
-the runtime's where it has its own (virtual clock, replay), else this process's."""
+"""What is being handled here and now; set by runtimes around each step of a handler."""
 
 
 def _renew_prefix() -> None:
@@ -79,12 +84,16 @@ def unique_id() -> str:
 
 def _new_id() -> str:
     handling = origin.get()
-    return unique_id() if handling is None else handling.new_id()
+    if handling is None or handling.source is None:
+        return f"{_prefix}-{_next():x}"
+    return handling.source.new_id()
 
 
 def _now() -> datetime:
     handling = origin.get()
-    return datetime.now(UTC) if handling is None else handling.now()
+    if handling is None or handling.source is None:
+        return datetime.now(UTC)
+    return handling.source.now()
 
 
 def _role(fields: dict[str, Any]) -> Role:
@@ -464,11 +473,11 @@ def _reply(kind: type[M], message: Message, **fields: Any) -> M:
         return _validated_reply(kind, message, fields)
     handling = origin.get()
     parent = message.__dict__
-    if handling is None:
-        id, now, sender = f"{_prefix}-{_next():x}", datetime.now(UTC), parent["receiver"]
+    if handling is None or (source := handling.source) is None:
+        id, now = f"{_prefix}-{_next():x}", datetime.now(UTC)
     else:
-        id, now = handling.new_id(), handling.now()
-        sender = handling.agent if handling.message is message else parent["receiver"]
+        id, now = source.new_id(), source.now()
+    sender = handling.agent if handling is not None and handling.message is message else parent["receiver"]
     reply = _make(kind)
     written = {
         "id": id,

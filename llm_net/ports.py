@@ -17,7 +17,7 @@ from llm_net.address import AbstractObject
 from llm_net.chat import Chunk, Completion, Embeddings, Price, Request, Usage
 from llm_net.event import Event
 from llm_net.limits import Limits
-from llm_net.message import Message
+from llm_net.message import Message, Source
 
 # ---------------------------------------------------------------------------------------------- models
 
@@ -191,7 +191,9 @@ class Handling(Protocol):
     @property
     def random(self) -> Random: ...
 
-    def new_id(self) -> str: ...
+    @property
+    def source(self) -> Source | None: ...
+
     def now(self) -> datetime: ...
     def send(self, message: Message) -> Awaitable[None]: ...
     def call(self, message: Message, timeout: float | None) -> Awaitable[Message]: ...

@@ -1,0 +1,66 @@
+"""An agent's place in an event loop: its mailbox and what it is busy with. Knows no run and no network."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections import deque
+from typing import Any, TypeAlias
+
+from llm_net.base import GenAgent
+from llm_net.dispatch import Table
+from llm_net.event import Event
+from llm_net.message import Message
+
+Entry: TypeAlias = tuple[Message, Any, Any, Event | None]
+"""A message in a mailbox: what it says, what caused it (a LocalHandling), where it is heard (a Place: both know cells), and
+the event it is heard as, if any."""
+
+
+class Cell:
+    """One agent in one event loop. Made with its first message; 100,000 idle agents have none."""
+
+    __slots__ = (
+        "active", "agent", "concurrency", "full", "limit", "queue", "queued", "room", "started", "state", "table", "waits",
+        "when_full",
+    )  # fmt: skip
+
+    def __init__(self, agent: GenAgent) -> None:
+        kind = type(agent)
+        self.agent = agent
+        self.table: Table = kind.handlers
+        self.queue: deque[Entry] = deque()
+        self.queued = False  # whether it stands in the ready list
+        self.active = 0  # handlers under way
+        self.concurrency = kind.concurrency
+        self.limit = kind.mailbox.limit
+        self.when_full = kind.mailbox.when_full
+        self.full = self.limit if self.when_full == "wait" else 0  # length from which posting takes the long way
+        self.room: list[Future[None]] = []  # senders that wait for room
+        self.waits: dict[object, tuple[Cell, ...]] = {}  # handlers that wait, and for whom: for each of them
+        self.started = kind.astart is GenAgent.astart  # whether astart was called, if there is one
+        self.state: dict[str, Any] | None = None  # fields at the start, where a restart may be asked for
+
+
+def waiting_ring(caller: Cell, receiver: Cell) -> list[Cell] | None:
+    """The agents that wait for each other in a ring if `caller` now waits for `receiver`; None if there is no ring.
+
+    An agent is stuck when as many of its handlers wait as it may have, and each for an agent that is stuck.
+    """
+    path: list[Cell] = []
+
+    def stuck(cell: Cell) -> bool:
+        if cell is caller or cell in path:
+            return True
+        if cell.active < cell.concurrency or len(cell.waits) < cell.active or not cell.waits:
+            return False
+        path.append(cell)
+        if all(any(stuck(target) for target in targets) for targets in cell.waits.values()):
+            return True
+        path.pop()
+        return False
+
+    # The caller's other handlers, where it may have several, must be stuck as well.
+    others = list(caller.waits.values())
+    if len(others) + 1 < caller.concurrency or not stuck(receiver) or not all(any(map(stuck, other)) for other in others):
+        return None
+    return [caller, *path, caller]

@@ -1,0 +1,82 @@
+"""A blocking door to what is asynchronous. Knows nothing of messages."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import queue
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def iterate(source: Callable[[], AsyncGenerator[T]]) -> Iterator[T]:
+    """Iterate over an asynchronous generator from code that is not async.
+
+    Without a running event loop, a private one runs in this thread, and only while the next item is waited for. Where a
+    loop is running already (a notebook), a private one runs in a thread of its own.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _in_this_thread(source)
+    return _in_another_thread(source)
+
+
+def _in_this_thread(source: Callable[[], AsyncGenerator[T]]) -> Iterator[T]:
+    with asyncio.Runner() as runner:
+        items = source()
+
+        async def following() -> T:
+            return await anext(items)
+
+        try:
+            while True:
+                try:
+                    item = runner.run(following())
+                except StopAsyncIteration:
+                    return
+                yield item
+        finally:
+            runner.run(items.aclose())
+
+
+def _in_another_thread(source: Callable[[], AsyncGenerator[T]]) -> Iterator[T]:
+    room = threading.Semaphore(0)  # one item under way at a time: a slow reader slows the run, as in this thread
+    items: queue.SimpleQueue[tuple[T] | BaseException | None] = queue.SimpleQueue()
+    stopped = threading.Event()
+
+    async def produce() -> None:
+        generator = source()
+        loop = asyncio.get_running_loop()
+        try:
+            async for item in generator:
+                items.put((item,))
+                await loop.run_in_executor(None, room.acquire)
+                if stopped.is_set():
+                    return
+        finally:
+            await generator.aclose()
+
+    def work() -> None:
+        try:
+            asyncio.run(produce())
+        except BaseException as error:  # noqa: BLE001 - raised again in the reader's thread
+            items.put(error)
+        else:
+            items.put(None)
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name="llm_net.receive")
+    thread.start()
+    try:
+        while (got := items.get()) is not None:
+            if isinstance(got, BaseException):
+                raise got
+            yield got[0]
+            room.release()
+    finally:
+        stopped.set()
+        room.release()
+        thread.join()

@@ -1,0 +1,1584 @@
+"""Runs in this event loop: how a message gets from one agent to another, and how a run begins and ends. Knows no wire.
+
+How a message travels (benchmarks/README.md has what each step costs):
+
+1. `Engine.post` stamps it, counts it, finds its way and puts it into the receiver's mailbox (a `Cell`).
+2. The cell stands in one ready list for the whole loop, which one `call_soon` drains.
+3. `Engine._serve` takes it, looks up the handler, and makes the handler's first step there and then. Most end with it.
+   Those that wait get a task (`step.Body`).
+4. What the handler returns or yields is posted; what it raises goes to the caller, else to supervision.
+5. When nothing of a run is pending any more, the run ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import warnings
+from asyncio import AbstractEventLoop, Future, Task
+from asyncio.tasks import _enter_task, _leave_task
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, copy_context
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from inspect import isasyncgen, isawaitable, isgenerator
+from random import Random
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Self, cast
+from weakref import WeakKeyDictionary
+
+from llm_net.address import AbstractObject, Reference
+from llm_net.base import ITSELF, Call, GenAgent, GenNetwork
+from llm_net.chat import Chunk, Completion, Request, Usage
+from llm_net.dispatch import ASYNC, ASYNC_GENERATOR, GENERATOR, PLAIN, Handler
+from llm_net.errors import (
+    AgentFailed,
+    AlreadyRunning,
+    CallTimeout,
+    Deadlock,
+    Expired,
+    ForgedSender,
+    LimitReached,
+    LlmNetError,
+    MailboxFull,
+    NotHandling,
+    NotUnderstood,
+    RunCancelled,
+    Unanswered,
+    UnknownAddress,
+)
+from llm_net.event import Callback, Event
+from llm_net.limits import Limits
+from llm_net.message import Message, Source, origin, stamp, unique_id
+from llm_net.ports import Clock, DeadLetter, Model, Observation, Observer, Run, Statistics, Status
+from llm_net.runtime.budget import Budget
+from llm_net.runtime.cell import Cell, Entry, waiting_ring
+from llm_net.runtime.place import Place, Route
+from llm_net.runtime.step import Body
+from llm_net.supervision import Directive, Failure, Retry
+
+BUDGET = 256
+"""Messages handled before the event loop gets its turn, for sockets and timers."""
+
+TURN_SECONDS = 0.005
+"""Time after which the event loop gets its turn whatever the number of messages."""
+
+LOOP_HELD_SECONDS = 0.1
+"""A step of a handler that takes longer is reported: it holds up everybody else."""
+
+DEPTH = 16
+"""How many calls deep a callee is stepped inside its caller; deeper ones take a turn of the loop."""
+
+
+class LocalRuntime:
+    """All agents in the event loop that enters the run.
+
+    Args:
+        seed: of `self.random` and, together with a clock, of all ids; None for a new one each run (see `run.seed`).
+        clock: the time of day; None for the system's.
+    """
+
+    def __init__(self, *, seed: int | None = None, clock: Clock | None = None) -> None:
+        self._seed = seed
+        self._clock = clock
+
+    def run(
+        self, network: AbstractObject, root: Message | None, *, limits: Limits, observers: Sequence[Observer]
+    ) -> LocalRun:
+        """Prepare a run of this network (a GenNetwork, or one agent); nothing starts before it is entered."""
+        if not isinstance(network, GenAgent):
+            raise TypeError(f"only agents run, not {type(network).__name__}")
+        seed = int.from_bytes(os.urandom(4), "big") if self._seed is None else self._seed
+        return LocalRun(network, root, limits, tuple(observers), seed, self._clock, seeded=self._seed is not None)
+
+
+class _OwnSource:
+    """Ids and times of a seeded run: the same again each time."""
+
+    __slots__ = ("_clock", "_count", "_prefix")
+
+    def __init__(self, prefix: str, clock: Clock | None) -> None:
+        self._prefix = prefix
+        self._clock = clock
+        self._count = 0
+
+    def new_id(self) -> str:
+        self._count += 1
+        return f"{self._prefix}-{self._count:x}"
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) if self._clock is None else self._clock.now()
+
+
+class Waiter:
+    """Somebody who waits for the reply to one message."""
+
+    __slots__ = ("caller", "done", "error", "future", "message", "receiver", "reply")
+
+    def __init__(self, caller: LocalHandling, message: Message) -> None:
+        self.caller = caller
+        self.message = message
+        self.receiver: Cell | None = None
+        self.future: Future[None] | None = None
+        self.reply: Message | None = None
+        self.error: BaseException | None = None
+        self.done = False
+
+    def end(self, reply: Message | None, error: BaseException | None = None) -> None:
+        """The reply came, or never will."""
+        if not self.done:
+            self.done, self.reply, self.error = True, reply, error
+            if self.future is not None and not self.future.done():
+                self.future.set_result(None)
+
+
+class LocalHandling:
+    """One agent handling one message."""
+
+    __slots__ = ("agent", "cell", "crowded", "depth", "heard", "message", "place", "run", "source", "task")
+
+    def __init__(
+        self, agent: AbstractObject, message: Message, cell: Cell, run: LocalRun, place: Place, heard: Event | None, depth: int
+    ) -> None:
+        self.agent = agent
+        self.message = message
+        self.cell = cell
+        self.run = run
+        self.place = place
+        self.heard = heard
+        self.depth = depth
+        self.source: Source | None = run.source
+        self.crowded: Cell | None = None  # a listener whose mailbox this handler has overfilled by emitting
+        self.task: Task[Any] | None = None
+
+    @property
+    def network(self) -> AbstractObject:
+        place = self.place
+        if place.network is self.agent and place.parent is not None:
+            place = place.parent
+        if place.network is None:
+            raise NotHandling("network")
+        return place.network
+
+    @property
+    def address(self) -> str:
+        return self.place.address(self.agent)
+
+    @property
+    def random(self) -> Random:
+        return self.run.random_of(self.address)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) if self.source is None else self.source.now()
+
+    def _still(self) -> Engine:
+        engine = self.run.engine
+        if engine is None or self.run.over:
+            raise RunCancelled("the run is over")
+        return engine
+
+    async def send(self, message: Message) -> None:
+        engine = self._still()
+        crowded = engine.post(self, message, None)
+        if crowded is not None:
+            await engine.room(self, crowded)
+
+    async def call(self, message: Message, timeout: float | None) -> Message:
+        engine = self._still()
+        waiter = engine.ask(self, message)
+        if not waiter.done:
+            engine.pump(waiter)
+            if not waiter.done:
+                await engine.answers(self, [waiter], 1, timeout)
+        if waiter.error is not None:
+            raise waiter.error
+        if waiter.reply is None:
+            receiver = message.receiver
+            raise CallTimeout(receiver.id if receiver is not None else "", message.method, timeout or 0.0)
+        return waiter.reply
+
+    async def gather(self, messages: Iterable[Message], k: int | None, timeout: float | None) -> list[Message]:
+        engine = self._still()
+        waiters: list[Waiter] = []
+        try:
+            for message in messages:
+                waiters.append(engine.ask(self, message))
+        except BaseException:
+            for waiter in waiters:
+                self.run.waiters.pop(waiter.message.id, None)
+            raise
+        wanted = len(waiters) if k is None else min(k, len(waiters))
+        await engine.answers(self, waiters, wanted, timeout)
+        replies = [waiter.reply for waiter in waiters if waiter.reply is not None]
+        errors = [waiter.error for waiter in waiters if waiter.error is not None]
+        if errors and len(replies) < wanted and len(waiters) - len(errors) < wanted:
+            raise errors[0]
+        return replies[:wanted] if k is not None else replies
+
+    def emit(self, event: str, message: Message) -> None:
+        self._still().emit(self, event, message)
+
+    async def complete(self, model: Model, request: Request) -> Completion:
+        reserved = self.run.reserve(request, model)
+        began = perf_counter()
+        used = Usage()
+        try:
+            completion = await model.complete(request)
+            used = completion.usage
+            return completion
+        finally:
+            self.run.spent(self, reserved, used, perf_counter() - began)
+
+    async def stream(self, model: Model, request: Request) -> AsyncGenerator[Chunk]:
+        reserved = self.run.reserve(request, model)
+        began = perf_counter()
+        used = Usage()
+        chunks = model.stream(request)
+        try:
+            async for chunk in chunks:
+                if isinstance(chunk, Completion):
+                    used = chunk.usage
+                yield chunk
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+            self.run.spent(self, reserved, used, perf_counter() - began)
+
+
+# ---------------------------------------------------------------------------------------------- the engine
+
+
+class Engine:
+    """What moves messages in one event loop: the cells of its agents and one list of those with something to do."""
+
+    _of_loops: WeakKeyDictionary[AbstractEventLoop, Engine] = WeakKeyDictionary()
+
+    __slots__ = ("__weakref__", "_left", "_pumped", "_ready", "_scheduled", "_spares", "_until", "cells", "depth", "loop", "runs")
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self.loop = loop
+        self.cells: dict[int, Cell] = {}
+        self.runs: set[LocalRun] = set()
+        self.depth = 0
+        self._ready: deque[Cell] = deque()
+        self._scheduled = False
+        self._spares: list[Body] = []
+        self._left = BUDGET
+        self._until = 0.0
+        self._pumped = 0.0  # seconds that others took inside the present step
+
+    @classmethod
+    def here(cls) -> Engine:
+        """The engine of the running event loop."""
+        loop = asyncio.get_running_loop()
+        engine = cls._of_loops.get(loop)
+        if engine is None:
+            engine = cls._of_loops[loop] = cls(loop)
+        return engine
+
+    def cell_of(self, agent: GenAgent) -> Cell:
+        """The cell of an agent, made when it is first needed."""
+        cell = self.cells.get(id(agent))
+        if cell is None:
+            cell = self.cells[id(agent)] = Cell(agent)
+        return cell
+
+    # ------------------------------------------------------------------------------------------ sending
+
+    def post(self, handling: LocalHandling, message: Message, waiter: Waiter | None) -> Cell | Tap | None:
+        """Bring a message on its way. Gives the receiver's cell if its mailbox is full: then wait for `room`."""
+        fields = message.__dict__
+        agent = handling.agent
+        sender = fields["sender"]
+        if sender is not agent:
+            if sender is None:
+                stamp(message, agent)
+            elif sender != agent:
+                raise ForgedSender(agent.id, sender.id)
+        run = handling.run
+        if run.over:
+            raise RunCancelled("the run is over")
+        receiver = fields["receiver"]
+        answered = fields["reply_to"]
+        if answered is not None and run.waiters:
+            asked = run.waiters.get(answered.__dict__["id"])
+            if asked is not None and (receiver is asked.caller.agent or receiver == asked.caller.agent):
+                run.count(1)
+                del run.waiters[answered.id]
+                run.handled += 1
+                tap = run.show(message, asked.caller.address) if run.watched else None
+                asked.end(message)
+                return tap
+        if answered is not None and run.abandoned and answered.id in run.abandoned:
+            run.count(1)
+            receiver_id = receiver.id if receiver is not None else ""
+            run.bury(message, receiver_id, CallTimeout(agent.id, answered.method, 0.0))
+            return None
+        place = handling.place
+        if receiver is None or receiver is run.outside:
+            return run.deliver_outside(message, waiter)
+        route = place.routes.get(id(receiver))
+        if route is None or route.agent is not receiver:
+            if place.network is None and receiver != agent:
+                return run.deliver_outside(message, waiter)
+            route = place.route(receiver)
+        if handling.depth >= run.max_depth:
+            raise run.limit_reached("depth")
+        if (sent := run.sent + 1) > run.max_messages:
+            raise run.limit_reached("messages")
+        run.sent = sent
+        if waiter is not None:
+            waiter.receiver = route.cell
+            run.waiters[fields["id"]] = waiter
+        tap = run.show(message, route.place.address(receiver)) if run.watched else None
+        return self._put(route.cell, (message, handling, route.place, None)) or tap
+
+    def _put(self, cell: Cell, entry: Entry) -> Cell | None:
+        queue = cell.queue
+        if len(queue) >= cell.full:
+            if not self._make_room(cell, entry):
+                return None
+        queue.append(entry)
+        entry[1].run.pending += 1
+        if not cell.queued and cell.active < cell.concurrency:
+            cell.queued = True
+            self._ready.append(cell)
+            if not self._scheduled:
+                self._scheduled = True
+                self.loop.call_soon(self._drain)
+        return cell if len(queue) > cell.limit else None
+
+    def _make_room(self, cell: Cell, entry: Entry) -> bool:
+        """What the mailbox wants done when it is full (or, to keep the latest, always). False: do not put it there."""
+        queue, mailbox = cell.queue, type(cell.agent).mailbox
+        message, cause, place, _ = entry
+        match mailbox.when_full:
+            case "reject":
+                if len(queue) >= cell.limit:
+                    error = MailboxFull(place.address(cell.agent), cell.limit)
+                    cause.run.end_entry("rejected", message, place.address(cell.agent), error)
+                    raise error
+            case "drop_oldest":
+                if len(queue) >= cell.limit:
+                    old = queue.popleft()
+                    address = old[2].address(cell.agent)
+                    old[1].run.bury(old[0], address, MailboxFull(address, cell.limit))
+                    old[1].run.settle(1)
+            case "keep_latest":
+                key = mailbox.key or _sender_and_method
+                mine = key(message)
+                for index, waiting in enumerate(queue):
+                    if key(waiting[0]) == mine:
+                        queue[index] = entry
+                        address = waiting[2].address(cell.agent)
+                        entry[1].run.pending += 1
+                        waiting[1].run.bury(waiting[0], address, MailboxFull(address, cell.limit))
+                        waiting[1].run.settle(1)
+                        return False
+            case "wait":
+                pass
+        return True
+
+    async def room(self, handling: LocalHandling, cell: Cell | Tap) -> None:
+        """Wait until the mailbox of a cell has room again."""
+        if len(cell.queue) <= cell.limit:
+            return
+        future: Future[None] = self.loop.create_future()
+        self._block(handling, [cell])
+        cell.room.append(future)
+        try:
+            await future
+        finally:
+            self._unblock(handling)
+
+    def emit(self, handling: LocalHandling, name: str, message: Message) -> None:
+        """Let everybody hear who listens, on each network outwards."""
+        run, agent, place = handling.run, cast(GenAgent, handling.agent), handling.place
+        sender = message.__dict__["sender"]
+        if sender is None:
+            stamp(message, agent)
+        elif sender is not agent and sender != agent:
+            raise ForgedSender(agent.id, sender.id)
+        if agent._callbacks:
+            run.call_back(agent, handling, agent._callbacks_of(name), Event(name, message, agent.id))
+        if run.observers:
+            run.observe("emitted", handling.address, message, event=name)
+        heard_by = 0
+        path = agent.id
+        at: Place | None = place
+        if place.network is agent:
+            heard_by += self._tell(handling, place.listeners(ITSELF, name), Event(name, message, agent.id))
+            at = place.parent
+        while at is not None and at.network is not None:
+            event = Event(name, message, path)
+            heard_by += self._tell(handling, at.listeners(path, name), event)
+            network = at.network
+            if network._callbacks:
+                run.call_back(network, handling, network._callbacks_of(name), event)
+            passed = network.boundary(event)
+            if passed is None:
+                break
+            name, message, path = passed.name, passed.message, f"{network.id}/{passed.path}"
+            at = at.parent
+        if heard_by and run.taps:
+            run.tap(message)
+
+    def _tell(self, handling: LocalHandling, routes: tuple[Route, ...], event: Event) -> int:
+        run, message = handling.run, event.message
+        if routes:
+            if handling.depth >= run.max_depth:
+                raise run.limit_reached("depth")
+            run.count(len(routes))
+        ready = self._ready
+        place: Place | None = None
+        entry: Entry | None = None
+        for route in routes:
+            cell = route.cell
+            if route.place is not place:
+                place = route.place
+                entry = (message, handling, place, event)
+            assert entry is not None
+            queue = cell.queue
+            if len(queue) >= cell.full:
+                if len(queue) >= 2 * cell.limit and cell.when_full == "wait":
+                    raise MailboxFull(place.address(cell.agent), cell.limit)
+                try:
+                    if not self._make_room(cell, entry):
+                        continue
+                except MailboxFull:
+                    continue  # this listener rejects; it was counted, and the speaker has done nothing wrong
+                if cell.when_full == "wait":
+                    handling.crowded = cell
+            queue.append(entry)
+            run.pending += 1
+            if not cell.queued and cell.active < cell.concurrency:
+                cell.queued = True
+                ready.append(cell)
+        if ready and not self._scheduled:
+            self._scheduled = True
+            self.loop.call_soon(self._drain)
+        if run.observers:
+            for route in routes:
+                run.observe("sent", route.place.address(route.agent), message, event=event.name)
+        return len(routes)
+
+    # ------------------------------------------------------------------------------------------ asking
+
+    def ask(self, handling: LocalHandling, message: Message) -> Waiter:
+        """Post a message whose reply somebody waits for."""
+        waiter = Waiter(handling, message)
+        try:
+            self.post(handling, message, waiter)
+        except BaseException:
+            handling.run.waiters.pop(message.id, None)
+            raise
+        return waiter
+
+    def pump(self, waiter: Waiter) -> None:
+        """Go on with others inside the waiting handler: often the reply comes without a turn of the event loop."""
+        if self.depth >= DEPTH or not self._ready or self._left <= 0:
+            return
+        loop = self.loop
+        task = asyncio.current_task(loop)
+        if task is None:
+            return
+        ready = self._ready
+        self.depth += 1
+        began, pumped = perf_counter(), self._pumped
+        _leave_task(loop, task)
+        try:
+            while not waiter.done and ready and self._left > 0:
+                cell = ready.popleft()
+                cell.queued = False
+                self._serve(cell)
+        finally:
+            _enter_task(loop, task)
+            self.depth -= 1
+            self._pumped = pumped + perf_counter() - began  # it was not the waiting handler that took this time
+
+    async def answers(self, handling: LocalHandling, waiters: list[Waiter], wanted: int, timeout: float | None) -> None:
+        """Wait until `wanted` of the waiters have a reply, or so many failed that this cannot be, or time is over."""
+        run, loop = handling.run, self.loop
+        main = handling.task is None or asyncio.current_task(loop) is handling.task
+        timer: asyncio.TimerHandle | None = None
+        over = False
+        future: Future[None] = loop.create_future()
+
+        def stop() -> None:
+            nonlocal over
+            over = True
+            if not future.done():
+                future.set_result(None)
+
+        try:
+            while not over:
+                replies = failed = 0
+                for waiter in waiters:
+                    if waiter.done:
+                        replies += waiter.error is None
+                        failed += waiter.error is not None
+                if replies >= wanted or len(waiters) - failed < wanted:
+                    return
+                open_ones = [waiter for waiter in waiters if not waiter.done]
+                if future.done():
+                    future = loop.create_future()
+                for waiter in open_ones:
+                    waiter.future = future
+                if timer is None and timeout is not None:
+                    timer = loop.call_later(timeout, stop)
+                if main and len(open_ones) <= wanted - replies:  # each of them is needed
+                    self._block(handling, [waiter.receiver for waiter in open_ones if waiter.receiver is not None], open_ones)
+                    try:
+                        await future
+                    finally:
+                        self._unblock(handling)
+                else:
+                    await future
+        finally:
+            if timer is not None:
+                timer.cancel()
+            for waiter in waiters:
+                if not waiter.done:
+                    run.waiters.pop(waiter.message.id, None)
+                    run.abandoned.add(waiter.message.id)
+
+    def _block(self, handling: LocalHandling, receivers: Sequence[Cell | Tap], waiters: Sequence[Waiter] = ()) -> None:
+        """Note that a handler waits, unless that can never end."""
+        cell, run = handling.cell, handling.run
+        cells = tuple(receiver for receiver in receivers if isinstance(receiver, Cell))
+        for receiver in cells:
+            if (ring := waiting_ring(cell, receiver)) is not None:
+                raise Deadlock(tuple(handling.place.address(member.agent) for member in ring))
+        if cells:
+            cell.waits[handling] = cells
+        if waiters:
+            run.blocked[handling] = waiters
+            if run.pending == len(run.blocked):
+                self.loop.call_soon(run.look)
+
+    def _unblock(self, handling: LocalHandling) -> None:
+        handling.cell.waits.pop(handling, None)
+        handling.run.blocked.pop(handling, None)
+
+    # ------------------------------------------------------------------------------------------ handling
+
+    def _drain(self) -> None:
+        """Serve cells until there are none, or the event loop should have its turn."""
+        ready, loop = self._ready, self.loop
+        self._left = BUDGET
+        self._until = perf_counter() + TURN_SECONDS
+        try:
+            while ready and self._left > 0:
+                cell = ready.popleft()
+                cell.queued = False
+                self._serve(cell)
+        finally:
+            self._left = BUDGET  # for calls out of tasks, until the next turn
+            self._scheduled = bool(ready)
+            if ready:
+                loop.call_soon(self._drain)
+
+    def _serve(self, cell: Cell) -> None:
+        """Handle what waits in a mailbox, as far as the agent is free and time is left."""
+        queue = cell.queue
+        while queue and cell.active < cell.concurrency:
+            if self._left <= 0:
+                if not cell.queued:
+                    cell.queued = True
+                    self._ready.append(cell)
+                return
+            self._left -= 1
+            entry = queue.popleft()
+            if cell.room and len(queue) <= cell.limit // 2:
+                for future in cell.room:
+                    if not future.done():
+                        future.set_result(None)
+                cell.room.clear()
+            message, cause, place, heard = entry
+            run = cause.run
+            if run.over:
+                run.end_entry("cancelled", message, place.address(cell.agent))
+                run.settle(1)
+                continue
+            if (message.__dict__["deadline"] is not None or run.abandoned) and run.expired(entry, cell):
+                continue
+            cell.active += 1
+            handling = LocalHandling(cell.agent, message, cell, run, place, heard, cause.depth + 1)
+            self._begin(handling)
+
+    def _begin(self, handling: LocalHandling) -> None:
+        """The first step of a handler; most end with it."""
+        cell, message, run = handling.cell, handling.message, handling.run
+        agent = handling.agent
+        heard = handling.heard
+        table, kind = cell.table, type(message)
+        handler = table.find(kind, heard.name) if heard is not None else None
+        if handler is None:
+            handler = table.find(kind, message.__dict__["method"])
+        if run.observers or cell.agent._callbacks:
+            run.show_start(handling)
+        context = run.context.copy()
+        began = perf_counter()
+        self._pumped = 0.0
+        try:
+            if not cell.started or handler is None or handler.blocking:
+                coroutine = self._long_way(handling, handler, context)
+            elif handler.colour == ASYNC:
+                coroutine = handler.function(agent, message)
+            elif handler.colour == PLAIN:
+                value = context.run(_plain, handling, handler.function, agent, message)
+                if value is None:
+                    self._time(began, handling)
+                    self._end(handling)
+                    return
+                coroutine = _wait_for(value) if isawaitable(value) else None
+                if coroutine is None:
+                    self._time(began, handling)
+                    self._returned(handling, context, value)
+                    return
+            elif handler.colour == GENERATOR:
+                coroutine = self._drive(handling, handler.function(agent, message))
+            else:
+                coroutine = self._drive_async(handling, handler.function(agent, message))
+        except BaseException as error:
+            self._failed(handling, error)
+            if isinstance(error, Exception):
+                return
+            raise
+        body = self._spares.pop() if self._spares else Body(self.loop)
+        loop = self.loop
+        _enter_task(loop, body.task)
+        handling.task = body.task
+        try:
+            waits_for = context.run(_first, handling, coroutine)
+        except StopIteration as stop:
+            _leave_task(loop, body.task)
+            self._spares.append(body)
+            self._time(began, handling)
+            if stop.value is None:
+                self._end(handling)
+            else:
+                handling.task = None
+                self._returned(handling, context, stop.value)
+            return
+        except BaseException as error:
+            _leave_task(loop, body.task)
+            self._spares.append(body)
+            self._failed(handling, error)
+            if isinstance(error, (Exception, asyncio.CancelledError)):
+                return
+            raise
+        _leave_task(loop, body.task)
+        self._time(began, handling)
+        run.tasks.add(body.take_over(coroutine, waits_for, context, partial(self._task_ended, handling, context)))
+
+    def _task_ended(self, handling: LocalHandling, context: Context, value: object, error: BaseException | None) -> None:
+        if handling.task is not None:
+            handling.run.tasks.discard(handling.task)
+        if error is not None:
+            self._failed(handling, error)
+        elif value is None:
+            self._end(handling)
+        else:
+            self._returned(handling, context, value)
+
+    def _returned(self, handling: LocalHandling, context: Context, value: object) -> None:
+        """A handler ended with something to send."""
+        try:
+            if isinstance(value, Message):
+                crowded = self.post(handling, value, None)
+                if crowded is None and handling.crowded is None:
+                    self._end(handling)
+                    return
+                rest: Coroutine[Any, Any, Any] = self._when_room(handling, crowded)
+            elif isgenerator(value):
+                rest = self._drive(handling, value)
+            elif isasyncgen(value):
+                rest = self._drive_async(handling, value)
+            else:
+                rest = self._send_each(handling, value)
+        except Exception as error:
+            self._failed(handling, error)
+            return
+        self._spawn(handling, context, rest)
+
+    def _spawn(self, handling: LocalHandling, context: Context, rest: Coroutine[Any, Any, Any]) -> None:
+        body = Body(self.loop)
+        handling.task = body.task
+        context.run(origin.set, handling)
+        handling.run.tasks.add(body.take_over(rest, None, context, partial(self._task_ended, handling, context)))
+
+    async def _when_room(self, handling: LocalHandling, crowded: Cell | Tap | None) -> None:
+        if crowded is not None:
+            await self.room(handling, crowded)
+
+    async def _send_each(self, handling: LocalHandling, value: object) -> None:
+        await self._send_item(handling, value)
+
+    async def _send_item(self, handling: LocalHandling, item: object) -> None:
+        """Send what a handler yielded or returned: a message, several, or nothing."""
+        if isinstance(item, Message):
+            crowded = self.post(handling, item, None)
+            if crowded is not None:
+                await self.room(handling, crowded)
+        elif isinstance(item, (list, tuple)):
+            for each in item:
+                await self._send_item(handling, each)
+        elif item is not None:
+            raise TypeError(f"a handler yields or returns messages, not {type(item).__name__}: {item!r:.80}")
+
+    async def _drive(self, handling: LocalHandling, generator: Generator[object, object, object]) -> None:
+        """Run a plain generator: send what it yields, answer its calls."""
+        step: Callable[[Any], object] = generator.send
+        value: object = None
+        try:
+            while True:
+                try:
+                    item = step(value)
+                except StopIteration as stop:
+                    await self._send_item(handling, stop.value)
+                    return
+                step, value = generator.send, None
+                try:
+                    if isinstance(item, Message):
+                        crowded = self.post(handling, item, None)
+                        if crowded is not None:
+                            await self.room(handling, crowded)
+                    elif isinstance(item, Call):
+                        value = await handling.call(item.message, item.timeout)
+                    elif item is not None:
+                        await self._send_item(handling, item)
+                    if handling.crowded is not None:
+                        await self._uncrowd(handling)
+                except Exception as error:  # it is for the generator to mend, where it stands
+                    step, value = generator.throw, error
+        finally:
+            generator.close()
+
+    async def _drive_async(self, handling: LocalHandling, generator: AsyncGenerator[object]) -> None:
+        """Run an async generator: send what it yields."""
+        try:
+            following: Awaitable[object] = generator.__anext__()
+            while True:
+                try:
+                    item = await following
+                except StopAsyncIteration:
+                    return
+                try:
+                    if isinstance(item, Message):
+                        crowded = self.post(handling, item, None)
+                        if crowded is not None:
+                            await self.room(handling, crowded)
+                    elif item is not None:
+                        await self._send_item(handling, item)
+                    if handling.crowded is not None:
+                        await self._uncrowd(handling)
+                except Exception as error:  # it is for the generator to mend, where it stands
+                    following = generator.athrow(error)
+                else:
+                    following = generator.__anext__()
+        finally:
+            await generator.aclose()
+
+    async def _uncrowd(self, handling: LocalHandling) -> None:
+        crowded, handling.crowded = handling.crowded, None
+        if crowded is not None:
+            await self.room(handling, crowded)
+
+    async def _long_way(self, handling: LocalHandling, handler: Handler | None, context: Context) -> object:
+        """What is not an everyday step: an agent's start, a message that nobody takes, a handler in a thread."""
+        cell = handling.cell
+        agent = cell.agent
+        if not cell.started:
+            cell.started = True
+            handling.run.started.append(agent)
+            await agent.astart()
+        if handler is None:
+            value = agent.missing(handling.message)
+        elif handler.blocking:
+            run = partial(copy_context().run, handler.function, agent, handling.message)
+            value = await self.loop.run_in_executor(handling.run.threads(), run)
+        else:
+            value = handler.function(agent, handling.message)
+        if isgenerator(value):
+            await self._drive(handling, value)
+        elif isasyncgen(value):
+            await self._drive_async(handling, value)
+        else:
+            return await value if isawaitable(value) else value
+        return None
+
+    # ------------------------------------------------------------------------------------------ endings
+
+    def _time(self, began: float, handling: LocalHandling) -> None:
+        """Let the event loop have its turn when time is up, and say who took it."""
+        now = perf_counter()
+        if now > self._until:
+            self._left = 0
+            if now - began - self._pumped > LOOP_HELD_SECONDS:
+                handling.run.report_held(handling, now - began - self._pumped)
+
+    def _end(self, handling: LocalHandling) -> None:
+        """A handler is done with its message."""
+        if handling.crowded is not None:  # it emitted more than a listener can take: it waits before its next message
+            self._spawn(handling, handling.run.context.copy(), self._uncrowd(handling))
+            return
+        run = handling.run
+        run.handled += 1
+        if run.observers:
+            run.observe("handled", handling.address, handling.message)
+        self._free(handling.cell)
+        run.pending -= 1
+        if run.pending == len(run.blocked):
+            run.look()
+
+    def _free(self, cell: Cell) -> None:
+        cell.active -= 1
+        if cell.queue and not cell.queued:
+            cell.queued = True
+            self._ready.append(cell)
+            if not self._scheduled:
+                self._scheduled = True
+                self.loop.call_soon(self._drain)
+
+    def _failed(self, handling: LocalHandling, error: BaseException) -> None:
+        """A handler raised: tell its caller, else let its network decide."""
+        run, cell, message = handling.run, handling.cell, handling.message
+        if run.over:
+            run.end_entry("cancelled", message, handling.address, error)
+        elif not isinstance(error, (Exception, asyncio.CancelledError)):  # Ctrl-C and the like
+            run.end_entry("failed", message, handling.address, error)
+            run.finish("failed", error)
+        elif not run.tell_caller(handling, error):
+            delay = run.supervise(handling, error)
+            if delay is not None:
+                run.retry_later(handling, delay)
+                return
+        self._free(cell)
+        run.settle(1)
+
+    def again(self, handling: LocalHandling) -> None:
+        """Handle the same message once more; the agent was kept busy meanwhile."""
+        if handling.run.over:
+            self._failed(handling, RunCancelled())
+        else:
+            fresh = LocalHandling(
+                handling.agent, handling.message, handling.cell, handling.run, handling.place, handling.heard, handling.depth
+            )
+            self._begin(fresh)
+
+    async def release(self) -> None:
+        """Give back what only running needs, when the last run of this loop has ended."""
+        if not self.runs:
+            self.cells.clear()
+            spares = [body.task for body in self._spares]
+            self._spares.clear()
+            for task in spares:
+                task.cancel()
+            if spares:
+                await asyncio.wait(spares)
+
+
+def _first(handling: LocalHandling, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    origin.set(handling)
+    return coroutine.send(None)
+
+
+def _plain(handling: LocalHandling, function: Callable[..., Any], agent: AbstractObject, message: Message) -> Any:
+    origin.set(handling)
+    return function(agent, message)
+
+
+async def _wait_for(value: Awaitable[Any]) -> Any:
+    return await value
+
+
+def _sender_and_method(message: Message) -> object:
+    return (message.sender, message.method)
+
+
+# ---------------------------------------------------------------------------------------------- runs
+
+
+class Tap:
+    """The messages that one reader of a run has not read yet; a slow reader slows those who send."""
+
+    __slots__ = ("arrived", "limit", "queue", "room")
+
+    def __init__(self) -> None:
+        self.queue: deque[Message] = deque()
+        self.limit = 1_000
+        self.room: list[Future[None]] = []
+        self.arrived: Future[None] | None = None
+
+    def wake(self) -> None:
+        """Tell the reader that there is something to read, or nothing more to come."""
+        if self.arrived is not None and not self.arrived.done():
+            self.arrived.set_result(None)
+
+    def make_room(self) -> None:
+        """Tell the senders that there is room again."""
+        for future in self.room:
+            if not future.done():
+                future.set_result(None)
+        self.room.clear()
+
+
+UNLIMITED = 1 << 62
+
+KEPT_DEAD_LETTERS = 1_000
+
+
+class LocalRun:
+    """A run in this event loop: see `ports.Run`. `seed` is the one it was given or made."""
+
+    def __init__(
+        self,
+        agent: GenAgent,
+        root: Message | None,
+        limits: Limits,
+        observers: tuple[Observer, ...],
+        seed: int,
+        clock: Clock | None,
+        *,
+        seeded: bool,
+    ) -> None:
+        self.id = f"run-{seed:x}" if seeded else unique_id()
+        self.seed = seed
+        self.agent = agent
+        self.limits = limits
+        self.observers = observers
+        self.root = root
+        self.open = root is None  # more may come from outside
+        self.source: Source | None = _OwnSource(f"{seed:x}", clock) if seeded or clock is not None else None
+        self.outside: AbstractObject | None = None
+        self.engine: Engine | None = None
+        self.place = Place(agent if isinstance(agent, GenNetwork) else None, None, "", self._cell_of)
+        # hot
+        self.over = False
+        self.watched = bool(observers)
+        self.pending = 0
+        self.sent = 0
+        self.handled = 0
+        self.max_messages = UNLIMITED if limits.messages is None else limits.messages
+        self.max_depth = UNLIMITED if limits.depth is None else limits.depth
+        self.context: Context = copy_context()
+        self.waiters: dict[str, Waiter] = {}
+        self.blocked: dict[LocalHandling, Sequence[Waiter]] = {}
+        self.abandoned: set[str] = set()
+        # cold
+        self.result: Message | None = None
+        self.taps: list[Tap] = []
+        self.tasks: set[Task[Any]] = set()
+        self.started: list[GenAgent] = []
+        self._ends: Counter[str] = Counter()
+        self._dead: deque[DeadLetter] = deque(maxlen=KEPT_DEAD_LETTERS)
+        self._budget = Budget(limits)
+        self._status: Status = "running"
+        self._error: BaseException | None = None
+        self._told = False
+        self._background = 0
+        self._attempts: Counter[tuple[int, str]] = Counter()
+        self._retries: dict[asyncio.TimerHandle, LocalHandling] = {}
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._randoms: dict[str, Random] = {}
+        self._threads: ThreadPoolExecutor | None = None
+        self._held: set[tuple[type, str]] = set()
+        self._ended = asyncio.Event()
+        self._closing: Task[None] | None = None
+        self._ticking: set[tuple[int, str]] = set()
+        self._began = 0.0
+        self._seconds: float | None = None
+
+    # ------------------------------------------------------------------------------------------ what a user sees
+
+    @property
+    def status(self) -> Status:
+        return self._status
+
+    @property
+    def usage(self) -> Usage:
+        return self._budget.used
+
+    @property
+    def dead_letters(self) -> Sequence[DeadLetter]:
+        """The last 1,000 of them; `statistics().dead` counts all."""
+        return tuple(self._dead)
+
+    def statistics(self) -> Statistics:
+        ends = self._ends
+        return Statistics(
+            sent=self.sent,
+            handled=self.handled,
+            failed=ends["failed"],
+            expired=ends["expired"],
+            cancelled=ends["cancelled"],
+            rejected=ends["rejected"],
+            dead=ends["dead"],
+            pending=self.pending - self._background,
+            usage=self.usage,
+            seconds=self._seconds if self._seconds is not None else perf_counter() - self._began,
+        )
+
+    async def wait(self) -> Message | None:
+        await self._ended.wait()
+        if self._error is not None:
+            self._told = True
+            raise self._error
+        return self.result
+
+    async def send(self, message: Message) -> None:
+        if self.engine is None or self.over:
+            raise RunCancelled("the run is not running")
+        crowded = self._post_from_outside(message)
+        while crowded is not None and len(crowded.queue) > crowded.limit and not self.over:
+            future: Future[None] = self.engine.loop.create_future()
+            crowded.room.append(future)
+            await future
+
+    def cancel(self) -> None:
+        self.finish("cancelled", None)
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        tap = Tap()
+        self.taps.append(tap)
+        self.watched = True
+        return self._messages(tap)
+
+    async def _messages(self, tap: Tap) -> AsyncGenerator[Message]:
+        queue = tap.queue
+        try:
+            while True:
+                while queue:
+                    message = queue.popleft()
+                    if tap.room and len(queue) <= tap.limit // 2:
+                        tap.make_room()
+                    yield message
+                if self._ended.is_set():
+                    break
+                tap.arrived = asyncio.get_running_loop().create_future()
+                await tap.arrived
+            await self.wait()
+        finally:
+            self.taps.remove(tap)
+            self.watched = bool(self.observers or self.taps)
+            tap.make_room()
+
+    async def __aenter__(self) -> Self:
+        if self.engine is not None:
+            raise RuntimeError("a run is entered once; make another with network.run(…)")
+        engine = Engine.here()
+        held = _running.setdefault(id(self.agent), (engine, set()))
+        if held[0] is not engine:
+            raise AlreadyRunning(self.agent.id)
+        held[1].add(self)
+        self.engine = engine
+        engine.runs.add(self)
+        self._began = perf_counter()
+        self._watch()
+        if self.limits.seconds is not None:
+            self._timers.add(engine.loop.call_later(self.limits.seconds, self.limit_reached, "seconds"))
+        if self.root is not None:
+            try:
+                self._post_from_outside(self.root)
+            except BaseException:
+                self.finish("failed", None)
+                await self._ended.wait()
+                raise
+            engine.loop.call_soon(self.look)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.finish("cancelled", None)
+        elif self.open:
+            self.open = False
+            self.look()
+        while not self._ended.is_set():
+            try:
+                await self._ended.wait()
+            except asyncio.CancelledError:
+                self.finish("cancelled", None)
+                await self._ended.wait()
+                raise
+        if error is None and self._error is not None and not self._told:
+            raise self._error
+
+    # ------------------------------------------------------------------------------------------ from and to the outside
+
+    def _post_from_outside(self, message: Message) -> Cell | None:
+        engine = self.engine
+        assert engine is not None
+        receiver = message.receiver
+        if message.sender is not None:
+            self.outside = message.sender
+        place = self.place
+        if receiver is None or place.network is None:
+            route = Route(self.agent, engine.cell_of(self.agent), place)
+        else:
+            route = place.route(receiver)
+        if message.reply_to is not None and (asked := self.waiters.pop(message.reply_to.id, None)) is not None:
+            self.count(1)
+            self.handled += 1
+            asked.end(message)
+            return None
+        self.count(1)
+        if self.watched:
+            self.show(message, route.place.address(route.agent), tapped=False)
+        # What comes from outside has no cause; a handling that never was stands for it.
+        cause = LocalHandling(self.agent, message, route.cell, self, place, None, 0)
+        return engine._put(route.cell, (message, cause, route.place, None))
+
+    def deliver_outside(self, message: Message, waiter: Waiter | None) -> Tap | None:
+        """Give a message to whoever started the run."""
+        self.count(1)
+        self.handled += 1
+        self.result = message
+        if waiter is not None:
+            self.waiters[message.id] = waiter
+        return self.show(message, "") if self.watched else None
+
+    # ------------------------------------------------------------------------------------------ counting
+
+    def count(self, deliveries: int) -> None:
+        """Count deliveries. Raises LimitReached, and ends the run, before they would be too many."""
+        if self.sent + deliveries > self.max_messages:
+            raise self.limit_reached("messages")
+        self.sent += deliveries
+
+    def limit_reached(self, limit: str) -> LimitReached:
+        """End the run at one of its limits."""
+        error = LimitReached(limit, str(getattr(self.limits, limit)))
+        self.finish("limited", error)
+        return error
+
+    def reserve(self, request: Request, model: Model) -> tuple[int, Any]:
+        """Set aside what a call of a model may use."""
+        try:
+            return self._budget.reserve(request, model.price)
+        except LimitReached as error:
+            self.finish("limited", error)
+            raise
+
+    def spent(self, handling: LocalHandling, reserved: tuple[int, Any], used: Usage, seconds: float) -> None:
+        """Count what a call of a model used."""
+        self._budget.settle(reserved, used)
+        if self.observers:
+            self.observe("model", handling.address, handling.message, usage=used, seconds=seconds)
+
+    def settle(self, ended: int) -> None:
+        """So many deliveries came to their end."""
+        self.pending -= ended
+        if self.pending == len(self.blocked):
+            self.look()
+
+    def look(self) -> None:
+        """End the run if nothing is pending; end the waits if nothing but waiting is left."""
+        if self.over or self.pending != len(self.blocked):
+            return
+        if self.pending == 0:
+            if not self.open:
+                self.finish("done", None)
+        elif not self.open:
+            for handling, waiters in list(self.blocked.items()):
+                for waiter in waiters:
+                    receiver = waiter.message.receiver
+                    self.waiters.pop(waiter.message.id, None)
+                    waiter.end(
+                        None,
+                        Unanswered(handling.address, receiver.id if receiver is not None else "", waiter.message.method),
+                    )
+
+    # ------------------------------------------------------------------------------------------ telling
+
+    def show(self, message: Message, address: str, *, tapped: bool = True) -> Tap | None:
+        """Tell readers and observers of a message on its way. Gives a reader's tap if it is full."""
+        if self.observers:
+            self.observe("sent", address, message)
+        return self.tap(message) if tapped and self.taps else None
+
+    def tap(self, message: Message) -> Tap | None:
+        """Give a message to the readers."""
+        full = None
+        for tap in self.taps:
+            tap.queue.append(message)
+            tap.wake()
+            if len(tap.queue) > tap.limit:
+                full = tap
+        return full
+
+    def show_start(self, handling: LocalHandling) -> None:
+        """Tell that an agent begins to handle a message."""
+        if self.observers:
+            self.observe("started", handling.address, handling.message)
+        agent = cast(GenAgent, handling.agent)
+        if agent._callbacks:
+            event = Event("receive", handling.message, agent.id)
+            self.call_back(agent, handling, agent._callbacks_of("receive"), event)
+
+    def observe(
+        self,
+        kind: Any,
+        address: str,
+        message: Message | None = None,
+        *,
+        event: str | None = None,
+        error: BaseException | None = None,
+        usage: Usage | None = None,
+        seconds: float = 0.0,
+    ) -> None:
+        """Tell the observers."""
+        observation = Observation(kind, self.id, address, message, event, error, usage, seconds)
+        for observer in self.observers:
+            try:
+                observer.observe(observation)
+            except Exception as failed:
+                failed.add_note(f"raised by the observer {observer!r}")
+                self.observers = tuple(other for other in self.observers if other is not observer)
+                self.finish("failed", failed)
+
+    def call_back(self, agent: GenAgent, handling: LocalHandling, callbacks: Iterable[Callback], event: Event) -> None:
+        """Let callbacks hear an event: all of them, whatever one raises."""
+        for callback in callbacks:
+            try:
+                result = callback(event)
+            except Exception as error:
+                self._callback_failed(handling, event, error)
+            else:
+                if isawaitable(result):
+                    self._in_background(handling, event, result)
+
+    def _in_background(self, handling: LocalHandling, event: Event, result: Awaitable[None]) -> None:
+        assert self.engine is not None
+
+        async def hear() -> None:
+            try:
+                await result
+            except Exception as error:
+                self._callback_failed(handling, event, error)
+
+        def ended(task: Task[None]) -> None:
+            self.tasks.discard(task)
+            self._background -= 1
+            self.settle(1)
+
+        self.pending += 1
+        self._background += 1
+        task = self.engine.loop.create_task(hear(), context=self.context.copy())
+        self.tasks.add(task)
+        task.add_done_callback(ended)
+
+    def _callback_failed(self, handling: LocalHandling, event: Event, error: Exception) -> None:
+        error.add_note(f"raised by a callback on {event.name!r} of {event.path!r}")
+        self.finish("failed", self._failure(handling, error))
+
+    def report_held(self, handling: LocalHandling, seconds: float) -> None:
+        """Warn once of a handler that holds up the event loop."""
+        kind, method = type(handling.agent), handling.message.method
+        if (kind, method) not in self._held:
+            self._held.add((kind, method))
+            warnings.warn(
+                f"{kind.__name__} {handling.agent.id!r} held the event loop for {seconds:.2f} s while it handled {method!r}; "
+                "make its handler async and await, or mark a plain one with @blocking",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    # ------------------------------------------------------------------------------------------ other ends than handled
+
+    def end_entry(self, kind: str, message: Message, address: str, error: BaseException | None = None) -> None:
+        """Count a delivery that came to another end than being handled."""
+        self._ends[kind] += 1
+        if self.observers:
+            self.observe(kind, address, message, error=error)
+
+    def bury(self, message: Message, address: str, reason: BaseException) -> None:
+        """Put a message to the dead letters."""
+        self._dead.append(DeadLetter(message, address, reason))
+        self.end_entry("dead", message, address, reason)
+        if (waiter := self.waiters.pop(message.id, None)) is not None:
+            waiter.end(None, reason)
+
+    def expired(self, entry: Entry, cell: Cell) -> bool:
+        """End a delivery whose time is over: its deadline passed, or whoever called for it gave up."""
+        message, _, place, _ = entry
+        now = datetime.now(UTC) if self.source is None else self.source.now()
+        if message.id not in self.abandoned and (message.deadline is None or message.deadline > now):
+            return False
+        error = Expired(place.address(cell.agent), message.method)
+        self.end_entry("expired", message, error.address, error)
+        if (waiter := self.waiters.pop(message.id, None)) is not None:
+            waiter.end(None, error)
+        self.settle(1)
+        return True
+
+    def tell_caller(self, handling: LocalHandling, error: BaseException) -> bool:
+        """Raise an error where somebody waits for the reply. False if nobody does."""
+        waiter = self.waiters.get(handling.message.id)
+        if waiter is None or waiter.receiver is not handling.cell:
+            return False
+        del self.waiters[handling.message.id]
+        self.end_entry("failed", handling.message, handling.address, error)
+        waiter.end(None, self._failure(handling, error))
+        return True
+
+    def _failure(self, handling: LocalHandling, error: BaseException) -> BaseException:
+        """What others see of an error: the agent, the message and the cause, unless it names them itself."""
+        if isinstance(error, (NotUnderstood, Deadlock, Unanswered)):
+            return error
+        reason = f"{type(error).__name__}: {error}"
+        failed = AgentFailed(handling.address, handling.message.method, handling.message.id, reason)
+        failed.__cause__ = error
+        return failed
+
+    # ------------------------------------------------------------------------------------------ supervision
+
+    def supervise(self, handling: LocalHandling, error: BaseException) -> float | None:
+        """Let the networks decide about a failure, from the inside out. Gives the seconds until the next try, if any."""
+        message, address = handling.message, handling.address
+        attempt = self._attempts[id(handling.cell), message.id] + 1
+        failure = Failure(handling.agent, address, message, error, attempt)
+        place: Place | None = handling.place
+        if place is not None and place.network is handling.agent:
+            place = place.parent
+        while place is not None and place.network is not None:
+            try:
+                directive: Directive = place.network.supervise(failure)
+            except Exception as raised:
+                error = raised
+                break
+            if isinstance(directive, Retry):
+                helps = not directive.transient_only or getattr(error, "transient", False)
+                if attempt <= directive.times and helps:
+                    self._attempts[id(handling.cell), message.id] = attempt
+                    return directive.delay * directive.factor ** (attempt - 1)
+                directive = directive.then
+            if directive == "restart":
+                self._restart(handling)
+            if directive in ("restart", "skip"):
+                self.bury(message, address, error)
+                return None
+            if directive == "stop":
+                break
+            place = place.parent
+        self.end_entry("failed", message, address, error)
+        self.finish("failed", self._failure(handling, error))
+        return None
+
+    def retry_later(self, handling: LocalHandling, delay: float) -> None:
+        """Handle the same message again after a delay; until then the agent is busy with it."""
+        engine = self.engine
+        assert engine is not None
+        if self.observers:
+            self.observe("retried", handling.address, handling.message, seconds=delay)
+
+        def again() -> None:
+            self._retries.pop(timer, None)
+            engine.again(handling)
+
+        timer = engine.loop.call_later(delay, again)
+        self._retries[timer] = handling
+
+    def _restart(self, handling: LocalHandling) -> None:
+        state = handling.cell.state
+        if state is not None:
+            handling.agent.__dict__.update(deepcopy(state))
+
+    # ------------------------------------------------------------------------------------------ life
+
+    def _cell_of(self, agent: GenAgent) -> Cell:
+        assert self.engine is not None
+        cell = self.engine.cell_of(agent)
+        if cell.state is None and not isinstance(agent, GenNetwork):
+            cell.state = _state(agent) if self._may_restart else {}
+        return cell
+
+    @property
+    def _may_restart(self) -> bool:
+        networks = [self.agent] if isinstance(self.agent, GenNetwork) else []
+        for network in networks:
+            networks.extend(network._graph.networks.values())
+            rule = network.supervision
+            if "restart" in (rule, getattr(rule, "then", None)) or type(network).supervise is not GenNetwork.supervise:
+                return True
+        return False
+
+    def _watch(self) -> None:
+        """Listen to changes of the network and those inside, and let their clocks tick."""
+        assert self.engine is not None
+        seen: set[int] = set()
+        places = [self.place]
+        for place in places:
+            network = place.network
+            if network is None:
+                self._tick(self.agent, place)
+                continue
+            if id(network) in seen:
+                continue
+            seen.add(id(network))
+            self._tick(network, place)
+            network._graph.watchers[self] = self._changed
+            for agent in network._graph.periodic.values():
+                self._tick(agent, place)
+            places.extend(place.inner(inner) for inner in network._graph.networks.values())
+
+    def _changed(self) -> None:
+        """A network changed: find ways anew, hear new networks, bury what waits for those who left."""
+        assert self.engine is not None
+        self.place.forget()
+        if self.over:
+            return
+        self._watch()
+        for cell in list(self.engine.cells.values()):
+            gone = [entry for entry in cell.queue if entry[1].run is self and not _lives(cell.agent, entry[2])]
+            for entry in gone:
+                cell.queue.remove(entry)
+                address = entry[2].address(cell.agent)
+                self.bury(entry[0], address, UnknownAddress(address, self.agent.id))
+            if gone:
+                self.settle(len(gone))
+
+    def _tick(self, agent: GenAgent, place: Place) -> None:
+        """Start the periodic handlers of an agent, once."""
+        engine = self.engine
+        assert engine is not None
+        for handler in type(agent).handlers.periodic():
+            if (key := (id(agent), handler.name)) in self._ticking:
+                continue
+            self._ticking.add(key)
+
+            def tick(handler: Handler = handler, key: tuple[int, str] = key) -> None:
+                if self.over or not _lives(agent, place):
+                    self._ticking.discard(key)
+                    return
+                cell = engine.cell_of(agent)
+                if not any(entry[0].method == handler.method and entry[0].sender is None for entry in cell.queue):
+                    message = Message(method=handler.method, receiver=agent, role="system")
+                    if self.sent < self.max_messages:
+                        self.count(1)
+                        cause = LocalHandling(agent, message, cell, self, self.place, None, 0)
+                        engine._put(cell, (message, cause, place, None))
+                    else:
+                        self.limit_reached("messages")
+                self._timers.add(engine.loop.call_later(handler.every or 1.0, tick))
+                self._timers = {timer for timer in self._timers if not timer.cancelled() and timer.when() > engine.loop.time()}
+
+            self._timers.add(engine.loop.call_later(handler.every or 1.0, tick))
+
+    def random_of(self, address: str) -> Random:
+        """The random numbers of an agent: of the seed and its address."""
+        random = self._randoms.get(address)
+        if random is None:
+            random = self._randoms[address] = Random(f"{self.seed}/{address}")
+        return random
+
+    def threads(self) -> ThreadPoolExecutor:
+        """Where blocking handlers run."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(thread_name_prefix="llm_net")
+        return self._threads
+
+    def finish(self, status: Status, error: BaseException | None) -> None:
+        """End the run: only the first time counts."""
+        engine = self.engine
+        if self.over or engine is None:
+            return
+        self.over = True
+        self._status, self._error = status, error
+        for timer in self._timers:
+            timer.cancel()
+        for waiter in list(self.waiters.values()):
+            waiter.end(None, RunCancelled())
+        self.waiters.clear()
+        for timer, handling in list(self._retries.items()):
+            timer.cancel()
+            engine._failed(handling, RunCancelled())
+        self._retries.clear()
+        for cell in engine.cells.values():
+            if any(entry[1].run is self for entry in cell.queue):
+                left = [entry for entry in cell.queue if entry[1].run is self]
+                kept = [entry for entry in cell.queue if entry[1].run is not self]
+                cell.queue.clear()
+                cell.queue.extend(kept)
+                for entry in left:
+                    self.end_entry("cancelled", entry[0], entry[2].address(cell.agent))
+                self.pending -= len(left)
+                for future in cell.room:
+                    if not future.done():
+                        future.set_result(None)
+                cell.room.clear()
+        current = asyncio.current_task(engine.loop) if self.tasks else None
+        for task in self.tasks:
+            if task is not current:
+                task.cancel()
+        self._closing = engine.loop.create_task(self._close(engine))
+
+    async def _close(self, engine: Engine) -> None:
+        while tasks := self.tasks - {asyncio.current_task()}:
+            await asyncio.wait(tasks)
+        for agent in self.started:
+            try:
+                await agent.astop()
+            except Exception as error:
+                error.add_note(f"raised by astop of {agent.id!r}")
+                if self._error is None:
+                    self._status, self._error = "failed", error
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+        self._unwatch()
+        engine.runs.discard(self)
+        for agent in self.started:
+            if (cell := engine.cells.get(id(agent))) is not None:
+                cell.started = False
+        await engine.release()
+        runs = _running[id(self.agent)][1]
+        runs.discard(self)
+        if not runs:
+            del _running[id(self.agent)]
+        self._seconds = perf_counter() - self._began
+        if self.observers:
+            self.observe("ended", self.agent.id, error=self._error, usage=self.usage, seconds=self._seconds)
+        self._ended.set()
+        for tap in self.taps:
+            tap.wake()
+
+    def _unwatch(self) -> None:
+        networks = [self.agent] if isinstance(self.agent, GenNetwork) else []
+        seen: set[int] = set()
+        for network in networks:
+            if id(network) not in seen:
+                seen.add(id(network))
+                network._graph.watchers.pop(self, None)
+                networks.extend(cast(Iterable[GenNetwork], network._graph.networks.values()))
+
+
+_running: dict[int, tuple[Engine, set[LocalRun]]] = {}
+"""Which event loop runs a network now: agents hold no lock, so two loops must not run one at once."""
+
+
+def _lives(agent: GenAgent, place: Place) -> bool:
+    network = place.network
+    if network is None or (network is agent and place.parent is None):
+        return True
+    if network is agent:
+        place = cast(Place, place.parent)
+        network = cast(GenNetwork, place.network)
+    return network._graph.members.get(agent.id) is agent and (place.parent is None or _lives(network, place))
+
+
+def _state(agent: GenAgent) -> dict[str, Any]:
+    """A copy of an agent's fields; what cannot be copied (a client, a lock) is shared."""
+    state: dict[str, Any] = {}
+    for name, value in agent.__dict__.items():
+        try:
+            state[name] = deepcopy(value)
+        except Exception:  # noqa: BLE001 - anything may refuse to be copied
+            state[name] = value
+    return state
