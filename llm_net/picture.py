@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Protocol, TypeGuard
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeGuard
 
+from llm_net.dispatch import Table
 from llm_net.errors import MissingDependency
 from llm_net.graph import ITSELF, Link
 from llm_net.message import Message
@@ -14,7 +15,9 @@ if TYPE_CHECKING:  # networkx is imported only when a graph is asked for: it cos
 
 
 class Member(Protocol):
-    """What a picture shows of an agent."""
+    """What there is to see of an agent."""
+
+    handlers: ClassVar[Table]
 
     @property
     def id(self) -> str: ...
@@ -22,12 +25,9 @@ class Member(Protocol):
     @property
     def description(self) -> str: ...
 
-    @property
-    def receivable_messages(self) -> Mapping[str, tuple[type[Message], ...]]: ...
-
 
 class Network(Member, Protocol):
-    """What a picture shows of a network besides. Its links are `Link`s; the rest is what it can be given."""
+    """What there is to see of a network besides. All its links are `Link`s, whatever else it can be given as such."""
 
     @property
     def links(self) -> Collection[object]: ...
@@ -131,7 +131,7 @@ def _described(agent: Member, above: frozenset[int]) -> Iterator[str]:
     kind = type(agent).__name__
     about = " ".join(agent.description.split())
     yield f"{_line(agent.id)}: {kind}" + (f", {about}" if about else "")
-    if understood := agent.receivable_messages:
+    if understood := type(agent).handlers.verbs():
         yield "  understands " + ", ".join(_verb(verb, kinds) for verb, kinds in understood.items())
     if not is_network(agent):
         return
