@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias, overload
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
@@ -86,3 +86,18 @@ class _AddressSchema:
 
 Address: TypeAlias = Annotated[AbstractObject, _AddressSchema]
 """The type of a field that names an agent: give an agent or an id."""
+
+if TYPE_CHECKING:
+
+    class Party:
+        """The type of a field that you give an agent, an id or None, and that then holds an agent or None."""
+
+        @overload
+        def __get__(self, message: None, kind: type) -> Party: ...
+        @overload
+        def __get__(self, message: object, kind: type) -> AbstractObject | None: ...
+        def __get__(self, message: object, kind: type) -> Party | AbstractObject | None: ...
+        def __set__(self, message: object, party: AbstractObject | str | None) -> None: ...
+
+else:
+    Party = Address | None

@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema, from_json
 
-from llm_net.address import AbstractObject, Address, Border
+from llm_net.address import AbstractObject, Border, Party
 from llm_net.errors import InvalidArguments
 from llm_net.schema import Function, function
 
@@ -173,6 +173,9 @@ class _InitFn:
         return kind.declare()
 
 
+_NOBODY: Any = None  # for type checkers: what may be given to a Party is not what it is
+
+
 class Message(BaseModel):
     """What one agent says to another."""
 
@@ -190,8 +193,8 @@ class Message(BaseModel):
 
     id: str = Field(default_factory=_new_id, min_length=1)
     created_at: AwareDatetime = Field(default_factory=_now)
-    sender: Address | None = None
-    receiver: Address | None = None
+    sender: Party = _NOBODY
+    receiver: Party = _NOBODY
     reply_to: Annotated[Message, _MessageSchema] | None = None
     role: Role = Field(default_factory=_role)
     method: str | Method = Field(default="request", min_length=1)

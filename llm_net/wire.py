@@ -320,8 +320,6 @@ def _read(
             raise WireError(f"{name} without {' and '.join(missing)}")
         if last is not None and fields.get("reply_to") != last.id:
             raise WireError("a message of its thread does not answer the one before it")
-        if fields["id"] in here:
-            raise WireError("its thread has one message twice")
         try:
             # Once more as JSON text, for only there pydantic lets strict classes take what JSON has no type for.
             last = kind.model_validate_json(to_json(fields), context=border, by_alias=False, by_name=True)
@@ -329,6 +327,8 @@ def _read(
             raise WireError(f"{name} with wrong fields: {_short(_sentence(invalid))}") from None
         except Exception as failed:  # validators of anybody's classes see hostile values here, and may stumble
             raise WireError(f"{name} cannot be made: {type(failed).__name__}: {_short(str(failed))}") from failed
+        if last.id in here:
+            raise WireError("its thread has one message twice")
         here[last.id] = last
     return list(here.values())
 
