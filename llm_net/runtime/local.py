@@ -33,7 +33,7 @@ from typing import Any, Self, cast
 from weakref import WeakKeyDictionary
 
 from llm_net.address import AbstractObject, Reference
-from llm_net.base import ITSELF, Call, GenAgent, GenNetwork
+from llm_net.base import Call, GenAgent, GenNetwork
 from llm_net.chat import Chunk, Completion, Request, Usage
 from llm_net.dispatch import ASYNC, Handler
 from llm_net.errors import (
@@ -53,6 +53,7 @@ from llm_net.errors import (
     UnknownAddress,
 )
 from llm_net.event import Callback, Event
+from llm_net.graph import ITSELF
 from llm_net.limits import Limits
 from llm_net.message import AbstractMessage, Message, Source, origin, stamp, unique_id
 from llm_net.ports import Clock, DeadLetter, Model, Observation, Observer, Run, Statistics, Status
