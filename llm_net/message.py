@@ -64,6 +64,9 @@ class Origin(Protocol):
 origin: ContextVar[Origin | None] = ContextVar("llm_net.origin", default=None)
 """What is being handled here and now; set by runtimes around each step of a handler."""
 
+source: ContextVar[Source | None] = ContextVar("llm_net.source", default=None)
+"""Where ids and times come from outside of handlers; None for this process's own. Set by simulated worlds."""
+
 
 def _renew_prefix() -> None:
     global _prefix
@@ -84,16 +87,14 @@ def unique_id() -> str:
 
 def _new_id() -> str:
     handling = origin.get()
-    if handling is None or handling.source is None:
-        return f"{_prefix}-{_next()}"
-    return handling.source.new_id()
+    own = source.get() if handling is None else handling.source
+    return f"{_prefix}-{_next()}" if own is None else own.new_id()
 
 
 def _now() -> datetime:
     handling = origin.get()
-    if handling is None or handling.source is None:
-        return datetime.now(UTC)
-    return handling.source.now()
+    own = source.get() if handling is None else handling.source
+    return datetime.now(UTC) if own is None else own.now()
 
 
 def _role(fields: dict[str, Any]) -> Role:
@@ -487,13 +488,14 @@ def _reply(kind: type[M], message: Message, **fields: Any) -> M:
     parent = message.__dict__
     handling = origin.get()
     if handling is None:
-        id, now, sender = f"{_prefix}-{_next()}", _utcnow(UTC), parent["receiver"]
+        own, sender = source.get(), parent["receiver"]
     else:
-        if (source := handling.source) is None:
-            id, now = f"{_prefix}-{_next()}", _utcnow(UTC)
-        else:
-            id, now = source.new_id(), source.now()
+        own = handling.source
         sender = handling.agent if handling.message is message else parent["receiver"]
+    if own is None:
+        id, now = f"{_prefix}-{_next()}", _utcnow(UTC)
+    else:
+        id, now = own.new_id(), own.now()
     written = {
         "id": id,
         "created_at": now,

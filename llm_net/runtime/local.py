@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from asyncio import AbstractEventLoop, Future, Task, current_task
+from asyncio import AbstractEventLoop, Future, Task, _get_running_loop, current_task
 from asyncio.tasks import _enter_task, _leave_task
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
@@ -26,6 +26,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from inspect import isasyncgen, isawaitable, isgenerator
+from math import inf
 from random import Random
 from time import perf_counter
 from types import TracebackType
@@ -56,7 +57,7 @@ from llm_net.event import Callback, Event
 from llm_net.graph import ITSELF
 from llm_net.limits import Limits
 from llm_net.message import AbstractMessage, Message, Source, origin, stamp, unique_id
-from llm_net.ports import Clock, DeadLetter, Model, Observation, Observer, Run, Statistics, Status
+from llm_net.ports import Clock, DeadLetter, Model, Observation, Observer, Run, Statistics, Status, World
 from llm_net.runtime.budget import Budget
 from llm_net.runtime.cell import Cell, Entry, waiting_ring
 from llm_net.runtime.place import Place, Route
@@ -82,6 +83,8 @@ class LocalRuntime:
     Args:
         seed: of `self.random` and, together with a clock, of all ids; None for a new one each run (see `run.seed`).
         clock: the time of day; None for the system's.
+
+    In a simulated world seed, ids and times are the world's, unless they are given.
     """
 
     def __init__(self, *, seed: int | None = None, clock: Clock | None = None) -> None:
@@ -94,8 +97,18 @@ class LocalRuntime:
         """Prepare a run of this network (a GenNetwork, or one agent); nothing starts before it is entered."""
         if not isinstance(network, GenAgent):
             raise TypeError(f"only agents run, not {type(network).__name__}")
-        seed = int.from_bytes(os.urandom(4), "big") if self._seed is None else self._seed
-        return LocalRun(network, root, limits, tuple(observers), seed, self._clock, seeded=self._seed is not None)
+        loop = _get_running_loop()
+        world = loop if isinstance(loop, World) else None
+        seed, source, name = self._seed, None, None
+        if seed is None and world is not None:
+            seed, source = world.new_seed(), world
+        if seed is not None:
+            name = f"run-{seed:x}"
+        else:
+            seed = int.from_bytes(os.urandom(4), "big")
+        if source is None and (name is not None or self._clock is not None):
+            source = _OwnSource(f"{seed:x}", self._clock or world)
+        return LocalRun(network, root, limits, tuple(observers), name or unique_id(), seed, source, world)
 
 
 class _OwnSource:
@@ -228,7 +241,8 @@ class LocalHandling:
         began = perf_counter()
         used = Usage()
         try:
-            completion = await model.complete(request)
+            answer, world = model.complete(request), self.run.world
+            completion = await (answer if world is None else world.outside(answer))
             used = completion.usage
             return completion
         finally:
@@ -238,7 +252,9 @@ class LocalHandling:
         reserved = self.run.reserve(request, model)
         began = perf_counter()
         used = Usage()
-        chunks = model.stream(request)
+        chunks, world = model.stream(request), self.run.world
+        if world is not None:
+            chunks = _at_once(chunks, world)
         try:
             async for chunk in chunks:
                 if isinstance(chunk, Completion):
@@ -250,6 +266,20 @@ class LocalHandling:
             self.run.spent(self, reserved, used, perf_counter() - began)
 
 
+async def _at_once(chunks: AsyncIterator[Chunk], world: World) -> AsyncGenerator[Chunk]:
+    """In a simulated world a stream takes no time: all of it is there, or nothing."""
+
+    async def read() -> list[Chunk]:
+        try:
+            return [chunk async for chunk in chunks]
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+
+    for chunk in await world.outside(read()):
+        yield chunk
+
+
 # ---------------------------------------------------------------------------------------------- the engine
 
 
@@ -259,8 +289,8 @@ class Engine:
     _of_loops: WeakKeyDictionary[AbstractEventLoop, Engine] = WeakKeyDictionary()
 
     __slots__ = (
-        "__weakref__", "_hooked", "_last", "_left", "_ready", "_scheduled", "_spare", "_spares", "_until", "cells", "depth",
-        "loop", "runs",
+        "__weakref__", "_hooked", "_last", "_left", "_ready", "_scheduled", "_spare", "_spares", "_turn", "_until", "cells",
+        "depth", "loop", "runs",
     )  # fmt: skip
 
     def __init__(self, loop: AbstractEventLoop) -> None:
@@ -273,6 +303,7 @@ class Engine:
         self._spare: Body | None = None  # whose task is the current one while first steps are made
         self._spares: list[Body] = []
         self._left = BUDGET  # messages that may be handled before the event loop has its turn
+        self._turn = inf if isinstance(loop, World) else TURN_SECONDS  # in a world the order is not the machine's matter
         self._until = 0.0  # and the time by which it has it
         self._last = 0.0  # when the last step ended
         self._hooked = False  # whether any agent wants to hear of each message it receives
@@ -604,7 +635,7 @@ class Engine:
         ready, loop = self._ready, self.loop
         self._left = BUDGET
         self._last = perf_counter()
-        self._until = self._last + TURN_SECONDS
+        self._until = self._last + self._turn
         if GenAgent.hooked and not self._hooked:
             self._hooked = True
             for run in self.runs:
@@ -923,8 +954,8 @@ class Engine:
         if run.over:
             run.end_entry("cancelled", message, handling.address, error)
         elif not isinstance(error, (Exception, asyncio.CancelledError)):  # Ctrl-C and the like
-            run.end_entry("failed", message, handling.address, error)
             run.finish("failed", error)
+            run.end_entry("failed", message, handling.address, error)
         elif not run.tell_caller(handling, error):
             delay = run.supervise(handling, error)
             if delay is not None:
@@ -1029,19 +1060,20 @@ class LocalRun:
         root: Message | None,
         limits: Limits,
         observers: tuple[Observer, ...],
+        id: str,
         seed: int,
-        clock: Clock | None,
-        *,
-        seeded: bool,
+        source: Source | None,
+        world: World | None,
     ) -> None:
-        self.id = f"run-{seed:x}" if seeded else unique_id()
+        self.id = id
         self.seed = seed
+        self.source = source
+        self.world = world
         self.agent = agent
         self.limits = limits
         self.observers = observers
         self.root = root
         self.open = root is None  # more may come from outside
-        self.source: Source | None = _OwnSource(f"{seed:x}", clock) if seeded or clock is not None else None
         self.outside: AbstractObject | None = None
         self.engine: Engine | None = None
         self.place = Place(agent if isinstance(agent, GenNetwork) else None, None, "", self._cell_of)
@@ -1456,8 +1488,8 @@ class LocalRun:
             if directive == "stop":
                 break
             place = place.parent
+        self.finish("failed", self._failure(handling, error))  # first: the last message to end would end the run as done
         self.end_entry("failed", message, address, error)
-        self.finish("failed", self._failure(handling, error))
         return None
 
     def retry_later(self, handling: LocalHandling, delay: float) -> None:
