@@ -1051,7 +1051,7 @@ class LocalRun:
         "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers", "_told", "abandoned", "agent", "blocked",
         "context", "crowding", "ended", "engine", "id", "limits", "max_depth", "max_messages", "observers", "open",
         "outside", "over", "place", "result", "root", "seed", "sent", "source", "spare", "special", "started", "taps",
-        "tasks", "waiters", "watched",
+        "tasks", "waiters", "watched", "world",
     )  # fmt: skip
 
     def __init__(
