@@ -749,6 +749,7 @@ class Engine:
         if handler is None and handling.heard is not None:  # an event without a handler of its name: by the message's own
             handler = cell.table.find(key[0], handling.message.method)
         if cell.started and handler is not None and not handler.blocking:
+            cell.handlers = cell.table.everyday  # of all agents of its class
             cell.handlers[key] = handler
             return handler, handler.function
         return _LONG_WAY, partial(self._long_way, handling, handler)
@@ -1047,7 +1048,7 @@ class LocalRun:
     """A run in this event loop: see `ports.Run`. `seed` is the one it was given or made."""
 
     __slots__ = (
-        "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_held", "_randoms",
+        "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_held", "_may_restart", "_randoms",
         "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers", "_told", "abandoned", "agent", "blocked",
         "context", "crowding", "ended", "engine", "id", "limits", "max_depth", "max_messages", "observers", "open",
         "outside", "over", "place", "result", "root", "seed", "sent", "source", "spare", "special", "started", "taps",
@@ -1106,6 +1107,7 @@ class LocalRun:
         self._retries: dict[asyncio.TimerHandle, LocalHandling] = {}
         self._timers: set[asyncio.TimerHandle] = set()
         self._randoms: dict[str, Random] = {}
+        self._may_restart = False  # whether any network may ask for it: then states are copied at the start
         self._threads: ThreadPoolExecutor | None = None
         self._held: set[tuple[type, str]] = set()
         self._ended = asyncio.Event()
@@ -1516,19 +1518,9 @@ class LocalRun:
     def _cell_of(self, agent: GenAgent) -> Cell:
         assert self.engine is not None
         cell = self.engine.cell_of(agent)
-        if cell.state is None and not isinstance(agent, GenNetwork):
-            cell.state = _state(agent) if self._may_restart else {}
+        if self._may_restart and cell.state is None:
+            cell.state = _state(agent)
         return cell
-
-    @property
-    def _may_restart(self) -> bool:
-        networks = [self.agent] if isinstance(self.agent, GenNetwork) else []
-        for network in networks:
-            networks.extend(network._graph.networks.values())
-            rule = network.supervision
-            if "restart" in (rule, getattr(rule, "then", None)) or type(network).supervise is not GenNetwork.supervise:
-                return True
-        return False
 
     def _watch(self) -> None:
         """Listen to changes of the network and those inside, and let their clocks tick."""
@@ -1543,6 +1535,9 @@ class LocalRun:
             if id(network) in seen:
                 continue
             seen.add(id(network))
+            rule = network.supervision
+            if "restart" in (rule, getattr(rule, "then", None)) or type(network).supervise is not GenNetwork.supervise:
+                self._may_restart = True
             self._tick(network, place)
             network._graph.watchers[self] = self._changed
             for agent in network._graph.periodic.values():
