@@ -344,7 +344,7 @@ class Engine:
                 run.sent += 1
                 run.ended += 1
                 del run.waiters[asked.message.__dict__["id"]]
-                tap = run.show(message, asked.caller.address) if run.watched else None
+                tap = run.show_taken(message, asked.caller.address) if run.watched else None
                 asked.done, asked.reply = True, message
                 if asked.future is not None and not asked.future.done():
                     asked.future.set_result(None)
@@ -409,6 +409,8 @@ class Engine:
             return False
         run.count(1)
         receiver = message.receiver.id if message.receiver is not None else ""
+        if run.watched:
+            run.show(message, receiver)
         run.bury(message, receiver, CallTimeout(agent.id, answered.method, 0.0))
         return True
 
@@ -1248,6 +1250,8 @@ class LocalRun:
         if message.reply_to is not None and (asked := self.waiters.pop(message.reply_to.id, None)) is not None:
             self.count(1)
             self.ended += 1
+            if self.watched:
+                self.show_taken(message, asked.caller.address, tapped=False)
             asked.end(message)
             return None
         self.count(1)
@@ -1266,7 +1270,7 @@ class LocalRun:
         self.result = message
         if waiter is not None:
             self.waiters[message.id] = waiter
-        return self.show(message, "") if self.watched else None
+        return self.show_taken(message, "") if self.watched else None
 
     # ------------------------------------------------------------------------------------------ counting
 
@@ -1326,6 +1330,13 @@ class LocalRun:
         if self.observers:
             self.observe("sent", address, message)
         return self.tap(message) if tapped and self.taps else None
+
+    def show_taken(self, message: Message, address: str, *, tapped: bool = True) -> Tap | None:
+        """Tell of a message that goes to who waits for it, not to a mailbox: a reply, or one to the outside."""
+        tap = self.show(message, address, tapped=tapped)
+        if self.observers:
+            self.observe("handled", address, message)
+        return tap
 
     def tap(self, message: Message) -> Tap | None:
         """Give a message to the readers."""
