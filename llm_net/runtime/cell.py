@@ -11,9 +11,9 @@ from llm_net.dispatch import Handler, Table
 from llm_net.event import Event
 from llm_net.message import Message
 
-Entry: TypeAlias = tuple[Message, Any, Any, Event | None, tuple[type[Message], str]]
-"""A message in a mailbox: what it says, what caused it (a LocalHandling), where it is heard (a Place: both know cells), the
-event it is heard as, if any, and what its handler is looked up by."""
+Entry: TypeAlias = tuple[Message, Any, int, Any, Event | None, tuple[type[Message], str]]
+"""A message in a mailbox: what it says, its run (a LocalRun), the length of the chain of messages that led to it, where it is
+heard (a Place: both know cells), the event it is heard as, if any, and what its handler is looked up by."""
 
 
 class Cell:
