@@ -128,22 +128,46 @@ class _OwnSource:
 
 
 class Waiter:
-    """Somebody who waits for the reply to one message."""
+    """Somebody who waits for the reply to one message; alone, or with others in a tally."""
 
-    __slots__ = ("caller", "done", "error", "future", "message", "receiver", "reply")
+    __slots__ = ("caller", "done", "error", "future", "message", "receiver", "reply", "tally")
 
     caller: LocalHandling
     message: Message
     done: bool
     receiver: Cell | None  # None: somebody outside
-    future: Future[None] | None  # what the caller waits on, if it had to
+    future: Future[None] | None  # what the caller waits on, if it has to
     reply: Message | None
     error: BaseException | None
+    tally: Tally | None
 
     def end(self, reply: Message | None, error: BaseException | None = None) -> None:
         """The reply came, or never will."""
         if not self.done:
             self.done, self.reply, self.error = True, reply, error
+            if self.tally is not None:
+                self.tally.count(error is None)
+            elif self.future is not None and not self.future.done():
+                self.future.set_result(None)
+
+
+class Tally:
+    """Somebody who waits for so many of several replies: done when they are there, or cannot be any more."""
+
+    __slots__ = ("done", "future", "open", "wanted")
+
+    def __init__(self, open: int, wanted: int) -> None:
+        self.open = open
+        self.wanted = wanted
+        self.done = wanted <= 0
+        self.future: Future[None] | None = None
+
+    def count(self, replied: bool) -> None:
+        """One of them has an end."""
+        self.open -= 1
+        self.wanted -= replied
+        if self.wanted <= 0 or self.open < self.wanted:
+            self.done = True
             if self.future is not None and not self.future.done():
                 self.future.set_result(None)
 
@@ -204,7 +228,7 @@ class LocalHandling:
         if engine._ready and engine._left > 0 and engine.depth < DEPTH:
             engine.pump(waiter)
         if not waiter.done:
-            await engine.answers(self, [waiter], 1, timeout)
+            await engine.answers(self, waiter, [waiter], timeout)
         if waiter.error is not None:
             raise waiter.error
         if waiter.reply is None:
@@ -214,16 +238,19 @@ class LocalHandling:
 
     async def gather(self, messages: Iterable[Message], k: int | None, timeout: float | None) -> list[Message]:
         engine = self._still()
+        messages = list(messages)
+        wanted = len(messages) if k is None else min(k, len(messages))
+        tally = Tally(len(messages), wanted)
         waiters: list[Waiter] = []
         try:
             for message in messages:
-                waiters.append(engine.ask(self, message))
+                waiters.append(engine.ask(self, message, tally))
         except BaseException:
-            for waiter in waiters:
-                self.run.waiters.pop(waiter.message.id, None)
+            engine.give_up(self.run, waiters)
             raise
-        wanted = len(waiters) if k is None else min(k, len(waiters))
-        await engine.answers(self, waiters, wanted, timeout)
+        if engine._ready and engine._left > 0 and engine.depth < DEPTH:
+            engine.pump(tally)
+        await engine.answers(self, tally, waiters, timeout)
         replies = [waiter.reply for waiter in waiters if waiter.reply is not None]
         errors = [waiter.error for waiter in waiters if waiter.error is not None]
         if errors and len(replies) < wanted and len(waiters) - len(errors) < wanted:
@@ -297,7 +324,7 @@ class Engine:
         self.depth = 0
         self._ready: deque[Cell] = deque()
         self._scheduled = False
-        self._asker: Waiter | None = None  # for whose reply messages are handled just now, inside its handler
+        self._asker: Waiter | Tally | None = None  # for whose reply messages are handled just now, inside its handler
         self._left = BUDGET  # messages that may be handled before the event loop has its turn
         self._turn = inf if isinstance(loop, World) else TURN_SECONDS  # in a world the order is not the machine's matter
         self._until = 0.0  # and the time by which it has it
@@ -341,9 +368,7 @@ class Engine:
                 run.ended += 1
                 del run.waiters[asked.message.__dict__["id"]]
                 tap = run.show_taken(message, asked.caller.address) if run.watched else None
-                asked.done, asked.reply = True, message
-                if asked.future is not None and not asked.future.done():
-                    asked.future.set_result(None)
+                asked.end(message)
                 return tap
         if run.special and self._post_specially(handling, message):
             return None
@@ -522,13 +547,14 @@ class Engine:
 
     # ------------------------------------------------------------------------------------------ asking
 
-    def ask(self, handling: LocalHandling, message: Message) -> Waiter:
+    def ask(self, handling: LocalHandling, message: Message, tally: Tally | None = None) -> Waiter:
         """Post a message whose reply somebody waits for."""
         waiter = _make(Waiter)
         waiter.caller = handling
         waiter.message = message
         waiter.done = False
         waiter.receiver = waiter.future = waiter.reply = waiter.error = None
+        waiter.tally = tally
         try:
             self.post(handling, message, waiter)
         except BaseException:
@@ -536,12 +562,12 @@ class Engine:
             raise
         return waiter
 
-    def pump(self, waiter: Waiter) -> None:
+    def pump(self, asker: Waiter | Tally) -> None:
         """Go on with others inside the waiting handler: often the reply comes without a turn of the event loop."""
         loop = self.loop
         if (task := current_task(loop)) is None:
             return
-        outer, self._asker = self._asker, waiter
+        outer, self._asker = self._asker, asker
         self.depth += 1
         self._last = perf_counter()
         _leave_task(loop, task)
@@ -552,52 +578,32 @@ class Engine:
             self.depth -= 1
             self._asker = outer
 
-    async def answers(self, handling: LocalHandling, waiters: list[Waiter], wanted: int, timeout: float | None) -> None:
-        """Wait until `wanted` of the waiters have a reply, or so many failed that this cannot be, or time is over."""
-        run, loop = handling.run, self.loop
-        main = not handling.body.detached or current_task(loop) is handling.body.task
-        timer: asyncio.TimerHandle | None = None
-        over = False
-        future: Future[None] = loop.create_future()
-
-        def stop() -> None:
-            nonlocal over
-            over = True
-            if not future.done():
-                future.set_result(None)
-
+    async def answers(
+        self, handling: LocalHandling, asker: Waiter | Tally, waiters: list[Waiter], timeout: float | None
+    ) -> None:
+        """Wait until who asks has the replies, or cannot have them, or time is over."""
+        future = asker.future = self.loop.create_future()
+        timer = None if timeout is None else self.loop.call_later(timeout, _set, future)
         try:
-            while not over:
-                replies = failed = 0
-                for waiter in waiters:
-                    if waiter.done:
-                        replies += waiter.error is None
-                        failed += waiter.error is not None
-                if replies >= wanted or len(waiters) - failed < wanted:
-                    return
-                open_ones = [waiter for waiter in waiters if not waiter.done]
-                if future.done():
-                    future = loop.create_future()
-                for waiter in open_ones:
-                    waiter.future = future
-                if timer is None and timeout is not None:
-                    timer = loop.call_later(timeout, stop)
-                if main and len(open_ones) <= wanted - replies:  # each of them is needed
-                    self._block(handling, [waiter.receiver for waiter in open_ones if waiter.receiver is not None], open_ones)
-                    try:
-                        await future
-                    finally:
-                        self._unblock(handling)
-                else:
-                    await future
+            if not asker.done:
+                waiting = [waiter for waiter in waiters if not waiter.done]
+                needed = not isinstance(asker, Tally) or asker.open <= asker.wanted  # each single one of them
+                if needed and (not handling.body.detached or current_task(self.loop) is handling.body.task):
+                    self._block(handling, [one.receiver for one in waiting if one.receiver is not None], waiting)
+                await future
         finally:
+            self._unblock(handling)
             if timer is not None:
                 timer.cancel()
-            for waiter in waiters:
-                if not waiter.done:
-                    run.waiters.pop(waiter.message.id, None)
-                    run.abandoned.add(waiter.message.id)
-                    run.special = True
+            self.give_up(handling.run, waiters)
+
+    def give_up(self, run: LocalRun, waiters: list[Waiter]) -> None:
+        """Nobody waits for these any more: late replies go to the dead letters."""
+        for waiter in waiters:
+            if not waiter.done:
+                run.waiters.pop(waiter.message.id, None)
+                run.abandoned.add(waiter.message.id)
+                run.special = True
 
     def _block(self, handling: LocalHandling, receivers: Sequence[Cell | Tap], waiters: Sequence[Waiter] = ()) -> None:
         """Note that a handler waits, unless that can never end."""
@@ -919,6 +925,11 @@ class Engine:
 
 
 _make = object.__new__
+
+
+def _set(future: Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _sender_and_method(message: Message) -> object:
