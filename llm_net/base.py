@@ -16,6 +16,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -47,6 +48,9 @@ if TYPE_CHECKING:  # networkx is imported only when a graph is asked for: it cos
 N = TypeVar("N", bound="GenNetwork")
 
 DEFAULT_LIMITS = Limits()
+
+# Runtimes set nothing but a Handling there; the message module knows only what it needs of it.
+_current = cast("ContextVar[Handling | None]", origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,9 @@ class GenAgent(AbstractObject, BaseModel):
 
     mailbox: ClassVar[Mailbox] = Mailbox()
     """How many messages may wait, and what happens to one too many."""
+
+    hooked: ClassVar[bool] = False
+    """Whether any agent was ever asked to tell of each message it receives or sends: runtimes look only then."""
 
     init_fn: ClassVar[_AgentInitFn] = _AgentInitFn()
     """The declaration of a function with which a model makes an agent of this class."""
@@ -214,10 +221,9 @@ class GenAgent(AbstractObject, BaseModel):
             event, message = event.method, event
         if message is None:
             raise TypeError("emit(event, message) needs a message")
-        handling = origin.get()
+        handling = _current.get()
         if handling is not None:
-            # Runtimes set nothing but a Handling there; the message module knows only what it needs of it.
-            cast(Handling, handling).emit(event, message)
+            handling.emit(event, message)
         else:
             for callback in self._callbacks_of(event):
                 callback(Event(event, message, self.id))
@@ -242,6 +248,8 @@ class GenAgent(AbstractObject, BaseModel):
         if self._callbacks is None:
             object.__setattr__(self, "_callbacks", {})
         assert self._callbacks is not None
+        if event in ("receive", "sent"):
+            GenAgent.hooked = True
         self._callbacks.setdefault(event, {})[callback] = once
 
     def _callbacks_of(self, event: str) -> list[Callback]:
@@ -629,11 +637,10 @@ _OWN_FIELDS = ("sender", "reply_to", "role", "deadline", "protocol")
 
 
 def _handling(what: str) -> Handling:
-    handling = origin.get()
+    handling = _current.get()
     if handling is None:
         raise NotHandling(what)
-    # Runtimes set nothing but a Handling there; the message module knows only what it needs of it.
-    return cast(Handling, handling)
+    return handling
 
 
 def _default_runtime() -> Runtime:
