@@ -56,7 +56,7 @@ def _load(path: Path) -> ModuleType:
     name = path.stem
     if name in sys.stdlib_module_names or name in sys.modules:
         name = f"program_{name}"
-    specification = spec_from_file_location(name, path)
+    specification = spec_from_file_location(name, path.resolve())
     if specification is None or specification.loader is None:
         raise BrokenProgram(f"{path} is not a Python file")
     module = module_from_spec(specification)
@@ -65,7 +65,7 @@ def _load(path: Path) -> ModuleType:
     try:
         specification.loader.exec_module(module)
     except Exception as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path.resolve()]
         line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
         said = error.msg if isinstance(error, SyntaxError) else str(error)
         place = f"{path}:{line}" if line else str(path)

@@ -33,6 +33,9 @@ OUTSIDE = "you"
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 _TROUBLE = {"failed": "red", "dead": "yellow", "expired": "yellow", "rejected": "yellow", "retried": "yellow"}
 _ENDS = ("handled", "failed", "expired", "cancelled", "rejected", "dead")
+SHOWN = 4
+"""Agents that are shown at work at a time; of the others only how many they are."""
+
 _WIDEST = 36
 """Columns for who speaks to whom, at most; beyond it the words begin further right."""
 
@@ -53,10 +56,11 @@ class Progress:
         self._began = monotonic()
         self._counts: Counter[str] = Counter()
         self._busy: dict[tuple[str, str], str] = {}
+        self._said: dict[str, str] = {}
         self._usage = Usage()
         self._emitted: Observation | None = None
         self._result: Message | None = None
-        self._width = {"parties": 0, "method": 0}
+        self._width = {"parties": 18, "method": 8}
         self._spinner = Spinner("dots", style="cyan")
         self._live: Live | None = None
 
@@ -79,6 +83,13 @@ class Progress:
             self._live = None
 
     # ------------------------------------------------------------------------------------------ what happens
+
+    def saying(self, address: str, text: str) -> None:
+        """Show what an agent is saying, while it says it, below the line that lives; an empty text takes it away."""
+        if text:
+            self._said[address] = text
+        else:
+            self._said.pop(address, None)
 
     def observe(self, observation: Observation) -> None:
         """Draw one thing that happened."""
@@ -144,12 +155,12 @@ class Progress:
 
     def _draw_end(self, observation: Observation) -> None:
         error = observation.error
-        if error is None:
-            end = Text("done", "bold green")
-        elif isinstance(error, LimitReached):
+        if isinstance(error, LimitReached):
             end = Text(f"stopped at its limit of {error.allowed} {error.limit}", "bold yellow")
-        elif isinstance(error, RunCancelled):
+        elif isinstance(error, RunCancelled) or (error is None and self._counts["cancelled"]):
             end = Text("cancelled", "bold yellow")
+        elif error is None:
+            end = Text("done", "bold green")
         else:
             end = Text("failed", "bold red")
         end.append(f" in {observation.seconds:.1f} s · {self._totals()}", "default not bold")
@@ -176,15 +187,20 @@ class Progress:
     # ------------------------------------------------------------------------------------------ the line that lives
 
     def _now(self) -> Text:
-        line = Text(no_wrap=True, overflow="ellipsis", end="")
-        busy = list(dict.fromkeys(self._busy.values()))
-        if busy or self._counts["sent"]:
-            line.append_text(cast(Text, self._spinner.render(monotonic()))).append(" ")  # without a text of its own it is a Text
-            line.append_text(Text(", ").join(_party(address) for address in busy[:4]))
-            if busy:
-                line.append(f" and {len(busy) - 4} more at work · " if len(busy) > 4 else " at work · ")
-            line.append(f"{self._totals()} · {monotonic() - self._began:.1f} s", "dim")
-        return line
+        """Drawn by a thread of its own, ten times a second: it reads copies."""
+        now = Text(no_wrap=True, overflow="ellipsis", end="")
+        busy = list(dict.fromkeys([*self._busy.values()]))
+        if not busy and not self._counts["sent"]:
+            return now
+        now.append_text(cast(Text, self._spinner.render(monotonic()))).append(" ")  # without a text of its own it is a Text
+        now.append_text(Text(", ").join(_party(address) for address in busy[:SHOWN]))
+        if busy:
+            now.append(f" and {len(busy) - SHOWN} more at work · " if len(busy) > SHOWN else " at work · ")
+        now.append(f"{self._totals()} · {monotonic() - self._began:.1f} s", "dim")
+        for address, text in [*self._said.items()][:SHOWN]:
+            said = _one_line(text)[-(self._console.width - len(address) - 5) :]
+            now.append("\n  ").append_text(_party(address)).append(f"  {said}", "italic")
+        return now
 
     def _totals(self) -> str:
         counts, usage = self._counts, self._usage

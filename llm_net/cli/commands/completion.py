@@ -10,9 +10,9 @@ from llm_net.cli.app import app, debug
 EPILOG = """
 \b
 Examples:
-  eval "$(llm-net completion bash)"              # in ~/.bashrc
-  eval "$(llm-net completion zsh)"               # in ~/.zshrc
-  llm-net completion fish | source               # in ~/.config/fish/config.fish
+  eval "$(llm-net completion bash)"       # in ~/.bashrc
+  eval "$(llm-net completion zsh)"        # in ~/.zshrc
+  llm-net completion fish | source        # in ~/.config/fish/config.fish
 """
 
 
