@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from random import Random
 
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.chat import Output, Request, Settings, Turn, assistant, system, user
 from llm_net.errors import InvalidOutput
+from llm_net.llm.scripted import Line, improvise
 from llm_net.message import Message
 from llm_net.ports import Model
 from llm_net.schema import JsonSchema
@@ -21,6 +23,11 @@ from llm_net.schema import JsonSchema
 TASK = "Repair a flat bicycle tyre."
 LOWEST, HIGHEST = 20, 90
 TRADES = ("painting", "translation", "repair", "gardening", "cooking", "cleaning")
+
+SORT = "You sort tasks by kind of work."
+OFFER = "You offer to do the task, in one short sentence."
+REPORT = "You did the task. Say how, in one short sentence."
+CHOOSE = "You choose the better offer."
 
 
 class CallForProposals(Message):
@@ -58,23 +65,25 @@ class Speaker(GenAgent):
 
     async def choose(self, instruction: str, question: str, options: tuple[str, ...]) -> str:
         """One of the options."""
-        return str(await self._decide(instruction, question, {"type": "string", "enum": [*options]}))
+        return str(await self._decide(instruction, question, "choice", {"type": "string", "enum": [*options]}))
 
-    async def number(self, instruction: str, question: str, lowest: int, highest: int) -> int:
+    async def price(self, instruction: str, question: str, lowest: int, highest: int) -> int:
         """A whole number between two bounds, both included."""
-        answer = await self._decide(instruction, question, {"type": "integer", "minimum": lowest, "maximum": highest})
-        if not isinstance(answer, int):
-            raise InvalidOutput(self.voice.model.name, f"{answer!r} is not a whole number")
-        return answer
+        answer: JsonSchema = {"type": "integer", "minimum": lowest, "maximum": highest}
+        price = await self._decide(instruction, question, "price", answer)
+        if not isinstance(price, int):
+            raise InvalidOutput(self.voice.model.name, f"{price!r} is not a whole number; ask again")
+        return price
 
-    async def _decide(self, instruction: str, question: str, answer: JsonSchema) -> object:
+    async def _decide(self, instruction: str, question: str, name: str, answer: JsonSchema) -> object:
+        # An object of one field with a telling name: a small model reads it as part of the question.
         schema: JsonSchema = {
             "type": "object",
-            "properties": {"answer": answer},
-            "required": ["answer"],
+            "properties": {name: answer},
+            "required": [name],
             "additionalProperties": False,
         }
-        return json.loads(await self._ask([system(instruction), user(question)], Output(schema)))["answer"]
+        return json.loads(await self._ask([system(instruction), user(question)], Output(schema, name)))[name]
 
     async def _ask(self, turns: list[Turn], output: Output | None = None) -> str:
         seed = self.random.getrandbits(31)  # of this agent in this run: the same again under the same seed
@@ -91,17 +100,17 @@ class Contractor(Speaker):
 
     async def acall_for_proposals(self, message: CallForProposals) -> Message:
         task = f"Task: {message.body}"
-        kind = await self.choose("You sort tasks by kind of work.", f"{task}\nWhat kind of work is it?", TRADES)
+        kind = await self.choose(SORT, f"{task}\nWhat kind of work is it?", TRADES)
         if kind != self.trade:
             return message.reply(method="refuse", body=f"I take this for {kind}. I do {self.trade}.")
-        price = await self.number(
+        price = await self.price(
             f"You are a craftsman, {self.manner}.",
             f"{task}\nYour price in euros, from {message.lowest} to {message.highest}?",
             message.lowest,
             message.highest,
         )
         reason = await self.say(
-            "You offer to do the task, in one short sentence.",
+            OFFER,
             {
                 "Task: Fix a broken chair.": f"I can fix the chair {self.promise}.",
                 "Task: Mend a torn coat.": f"I can mend the coat {self.promise}.",
@@ -112,7 +121,7 @@ class Contractor(Speaker):
 
     async def aaccept(self, message: Message) -> Message:
         report = await self.say(
-            "You did the task. Say how, in one short sentence.",
+            REPORT,
             {
                 "Task: Fix a broken chair.": "I glued the leg of the chair and let it dry.",
                 "Task: Mend a torn coat.": "I sewed the coat with a strong thread.",
@@ -140,7 +149,7 @@ class Manager(Speaker):
         chosen = next(iter(offers))
         if len(offers) > 1:
             listed = "\n".join(f"{name}: {offer.price} euros, {offer.body}" for name, offer in offers.items())
-            chosen = await self.choose("You choose the better offer.", f"Task: {message.body}\n{listed}", tuple(offers))
+            chosen = await self.choose(CHOOSE, f"Task: {message.body}\n{listed}", tuple(offers))
         for name, offer in offers.items():
             if name != chosen:
                 yield offer.reply(method="reject", body=f"{chosen} does it.")
@@ -168,3 +177,15 @@ def market(voice: Callable[[str], Voice]) -> GenNetwork:
             contractor("dora", "translation", "exact", "in three languages"),
         ],
     )
+
+
+def script(request: Request) -> Line:
+    """What a scripted model says in this demo: a line for each question, by chance; for tests, and where no model is."""
+    lines = {
+        OFFER: ("I can do it today, because I am quick.", "I can do it well, because I take my time."),
+        REPORT: ("I took it apart, found the fault and put it together.", "I did it twice, to be sure that it holds."),
+    }.get(request.turns[0].text)
+    if request.turns[0].text == SORT:
+        kind = next((trade for trade in TRADES if trade in request.turns[-1].text.lower()), TRADES[0])
+        return json.dumps({"choice": kind})
+    return Random(repr(request)).choice(lines) if lines else improvise(request)
