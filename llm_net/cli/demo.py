@@ -1,8 +1,8 @@
-"""A contract net: a manager announces a task, contractors bid or refuse, the best bidder does it. Knows no particular model.
+"""A contract net: a manager announces a task, contractors bid or refuse, the best bidder does it. Knows no model.
 
-Source: R. G. Smith, "The Contract Net Protocol" (1980); verbs as in FIPA SC00029. Every decision is the model's: whether to
-bid (an enum), for how much (a bounded number), whom to choose (an enum), and all sentences. Questions are put the way small
-models can take them: one at a time, a system line of at most 15 words, examples for prose and none for decisions.
+Source: R. G. Smith, "The Contract Net Protocol" (1980); verbs as in FIPA SC00029. Every decision is the model's:
+whether to bid (an enum), for how much (a bounded number), whom to choose (an enum), and all sentences. Questions are put
+so that small models can take them: one at a time, a system line of at most 15 words, examples for prose alone.
 """
 
 from __future__ import annotations
@@ -142,7 +142,9 @@ class Manager(Speaker):
             CallForProposals(body=message.body, lowest=LOWEST, highest=HIGHEST, receiver=contractor, reply_to=message)
             for contractor in self.network.receivers(CallForProposals)
         ]
-        offers = {reply.sender.id: reply for reply in await self.gather(calls) if isinstance(reply, Propose) and reply.sender}
+        offers = {
+            reply.sender.id: reply for reply in await self.gather(calls) if isinstance(reply, Propose) and reply.sender
+        }
         if not offers:
             yield message.reply(method="failure", body="Nobody wants to do it.")
             return
@@ -153,7 +155,9 @@ class Manager(Speaker):
         for name, offer in offers.items():
             if name != chosen:
                 yield offer.reply(method="reject", body=f"{chosen} does it.")
-        report = await self.call(offers[chosen].reply(method="accept", body=f"Do it, for {offers[chosen].price} euros."))
+        report = await self.call(
+            offers[chosen].reply(method="accept", body=f"Do it, for {offers[chosen].price} euros.")
+        )
         yield message.reply(body=f"{chosen} did it for {offers[chosen].price} euros: {report.body}")
 
 
@@ -180,7 +184,7 @@ def market(voice: Callable[[str], Voice]) -> GenNetwork:
 
 
 def script(request: Request) -> Line:
-    """What a scripted model says in this demo: a line for each question, by chance; for tests, and where no model is."""
+    """What a scripted model says in this demo: a line for each question. For tests, and where no model is."""
     lines = {
         OFFER: ("I can do it today, because I am quick.", "I can do it well, because I take my time."),
         REPORT: ("I took it apart, found the fault and put it together.", "I did it twice, to be sure that it holds."),

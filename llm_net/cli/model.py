@@ -31,7 +31,9 @@ def model_of(words: str) -> Model:
             return LocalModel(_weights(words))
         if not Path(words).is_file():
             near = sorted(str(path) for path in Path(words).parent.glob("*.gguf"))
-            raise click.BadParameter(f"there is no file {words!r}{did_you_mean(words, near[:20])}", param_hint="--model")
+            raise click.BadParameter(
+                f"there is no file {words!r}{did_you_mean(words, near[:20])}", param_hint="--model"
+            )
         return LocalModel(Path(words))
     name, _, url = words.partition("@")
     if url or ":" in words:

@@ -4,46 +4,42 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 import click
-from click.shell_completion import CompletionItem
 
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.cli.app import did_you_mean
-
-
-class Program(click.ParamType):
-    """A parameter whose value is the agent, as a rule a network, that a file holds."""
-
-    name = "program"
-
-    def convert(self, value: object, parameter: click.Parameter | None, context: click.Context | None) -> GenAgent:
-        if isinstance(value, GenAgent):
-            return value
-        path, name = _split(str(value))
-        if not path.is_file():
-            others = sorted(str(other) for other in path.parent.glob("*.py")) if path.parent.is_dir() else []
-            self.fail(f"there is no file {str(path)!r}{did_you_mean(str(path), others[:20])}", parameter, context)
-        try:
-            return _find(vars(_load(path)), path, name)
-        except LookupError as unknown:
-            self.fail(str(unknown.args[0]), parameter, context)
-
-    def shell_complete(self, context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return [CompletionItem(incomplete, type="file")]
 
 
 class BrokenProgram(click.ClickException):
     """A file that cannot be loaded."""
 
 
-def argument(command: Callable[..., object]) -> Callable[..., object]:
-    """The argument FILE.py[:NAME] of a command; it comes as `program`."""
-    return click.argument("program", metavar="FILE.py[:NAME]", type=Program())(command)
+def program_at(context: click.Context, parameter: click.Parameter, where: str) -> GenAgent:
+    """The agent, as a rule a network, that FILE.py[:NAME] means.
+
+    Raises:
+        click.BadParameter: there is no such file, or no such name in it.
+        BrokenProgram: the file cannot be loaded.
+    """
+    path, name = _split(where)
+    if not path.is_file():
+        others = sorted(str(other) for other in path.parent.glob("*.py")) if path.parent.is_dir() else []
+        raise click.BadParameter(
+            f"there is no file {str(path)!r}{did_you_mean(str(path), others[:20])}", context, parameter
+        )
+    try:
+        return _find(vars(_load(path)), path, name)
+    except LookupError as unknown:
+        raise click.BadParameter(str(unknown.args[0]), context, parameter) from None
+
+
+argument = click.argument("program", metavar="FILE.py[:NAME]", type=click.Path(), callback=program_at)
+"""The argument FILE.py[:NAME] of a command; it gets the agent as `program`."""
 
 
 def _split(where: str) -> tuple[Path, str]:
@@ -65,7 +61,11 @@ def _load(path: Path) -> ModuleType:
     try:
         specification.loader.exec_module(module)
     except Exception as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path.resolve()]
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename) == path.resolve()
+        ]
         line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
         said = error.msg if isinstance(error, SyntaxError) else str(error)
         place = f"{path}:{line}" if line else str(path)
@@ -93,5 +93,9 @@ def _find(names: Mapping[str, object], path: Path, name: str) -> GenAgent:
     if len(outermost) == 1:
         return agents[outermost.popitem()[1]]
     if not outermost:
-        raise LookupError(f"{path} holds no GenNetwork and no GenAgent; assign one to a name, such as `network = GenNetwork(…)`")
-    raise LookupError(f"{path} holds several: {', '.join(outermost.values())}; say which: {path}:{next(iter(outermost.values()))}")
+        raise LookupError(
+            f"{path} holds no GenNetwork and no GenAgent; assign one to a name, such as `network = GenNetwork(…)`"
+        )
+    raise LookupError(
+        f"{path} holds several: {', '.join(outermost.values())}; say which: {path}:{next(iter(outermost.values()))}"
+    )

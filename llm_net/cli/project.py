@@ -1,4 +1,4 @@
-"""The files of a new project: a program with two agents, a test of it, a page that says how to go on. Knows no command."""
+"""The files of a new project: a program with two agents, a test of it, a page on how to go on. Knows no command."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ from llm_net.llm.scripted import ScriptedModel
 def test_what_the_writer_says_comes_back_and_is_kept() -> None:
     network = team(ScriptedModel(["Bees dance to say where the flowers are."]))
 
-    *_, answer = network.receive(Message(body="What do bees do?", receiver="writer"))
+    *_, answer = network.receive(Message(body="What do bees do?", receiver=network["writer"]))
 
     archive = network["archive"]
     assert isinstance(archive, Archive)
@@ -74,7 +74,7 @@ def test_what_the_writer_says_comes_back_and_is_kept() -> None:
 def test_nothing_is_wrong_with_the_network() -> None:
     assert team(ScriptedModel()).lint() == []
 ''',
-    "README.md": '''\
+    "README.md": """\
 # $name
 
 A network of two agents, made with llm_net.
@@ -90,7 +90,7 @@ llm-net check agents.py                             # what is wrong, before the 
 If the model is not here yet: `llm-net models pull smollm2` fetches it once.
 
 Where to go on: give `Writer` another handler, add an agent to `team`, link it to an event. `agents.py` is all there is.
-''',
+""",
 }
 """The text of each file; `$name` stands for the project's name."""
 

@@ -1,4 +1,4 @@
-"""An observer that writes a run to the standard library's logging, as structured records. Knows no handler or format."""
+"""An observer that writes a run to the standard library's logging, as structured records. Knows no format."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _LEVELS: Mapping[str, int] = {
 class Log:
     """Writes what happens in a run as log records, each with its facts as attributes.
 
-    Traffic is DEBUG, calls of models and the end INFO, what needs a look WARNING, failures ERROR with their traceback. The
-    facts are `run`, `kind`, `address`, and where they say something `event`, `method`, `message_id`, `conversation`,
-    `sender`, `reply_to`, `body`, `input_tokens`, `output_tokens`, `cost`, `error` and `seconds`: what a JSON formatter finds
-    on the record.
+    Traffic is DEBUG, calls of models and the end INFO, what needs a look WARNING, failures ERROR with their traceback.
+    The facts are `run`, `kind`, `address`, and where they say something `event`, `method`, `message_id`,
+    `conversation`, `sender`, `reply_to`, `body`, `input_tokens`, `output_tokens`, `cost`, `error` and `seconds`:
+    what a JSON formatter finds on the record.
 
     Args:
         logger: where to write; None for the logger "llm_net".
@@ -43,7 +43,7 @@ class Log:
         if observation.kind == "ended" and observation.error is not None:
             level = logging.ERROR
         if self._logger.isEnabledFor(level):
-            # The run that ended badly is told with the error of the message that failed; its traceback is there already.
+            # A run that ended badly names the error of the message that failed: its traceback was written with that.
             cause = observation.error if observation.kind == "failed" else None
             self._logger.log(level, "%s", _sentence(observation), exc_info=cause, extra=self._facts(observation))
 

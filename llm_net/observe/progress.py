@@ -44,7 +44,7 @@ class Progress:
     """Draws a run: `with Progress() as progress: network.receive(message, observers=[progress])`.
 
     On a terminal, lines of messages scroll up above one that lives (who is busy, counts, tokens, time). Elsewhere there
-    are only plain lines, one a message. What messages say is shown without its control characters, so no model can write
+    are only plain lines, one a message. What messages say is shown without its control characters: no model can write
     to your terminal. A message costs about 1 ms on a terminal and 0.3 ms elsewhere.
 
     Args:
@@ -69,7 +69,11 @@ class Progress:
         self._began = monotonic()
         if self._console.is_terminal and not self._console.is_dumb_terminal:
             self._live = Live(
-                console=self._console, get_renderable=self._now, transient=True, refresh_per_second=10, redirect_stderr=False
+                console=self._console,
+                get_renderable=self._now,
+                transient=True,
+                refresh_per_second=10,
+                redirect_stderr=False,
             )
             self._live.start()
         return self
@@ -151,7 +155,9 @@ class Progress:
         reason = f": {type(error).__name__}: {error}" if error is not None else ""
         if observation.kind == "retried":
             reason = f" in {observation.seconds:.1f} s"
-        self._line(_party(observation.address), Text(observation.kind, colour), Text(_one_line(method + reason), colour))
+        self._line(
+            _party(observation.address), Text(observation.kind, colour), Text(_one_line(method + reason), colour)
+        )
 
     def _draw_end(self, observation: Observation) -> None:
         error = observation.error
@@ -167,7 +173,9 @@ class Progress:
         self._console.print(end, soft_wrap=True)
         if self._result is not None:
             self._console.print()
-            self._console.print(Text(_printable(_saying(self._result)), "bold"), soft_wrap=not self._console.is_terminal)
+            self._console.print(
+                Text(_printable(_saying(self._result)), "bold"), soft_wrap=not self._console.is_terminal
+            )
 
     def _line(self, parties: Text, what: Text, words: Text) -> None:
         since = Text(f"{monotonic() - self._began:6.1f}  ", "dim")
@@ -192,7 +200,9 @@ class Progress:
         busy = list(dict.fromkeys([*self._busy.values()]))
         if not busy and not self._counts["sent"]:
             return now
-        now.append_text(cast(Text, self._spinner.render(monotonic()))).append(" ")  # without a text of its own it is a Text
+        now.append_text(cast(Text, self._spinner.render(monotonic()))).append(
+            " "
+        )  # without a text of its own it is a Text
         now.append_text(Text(", ").join(_party(address) for address in busy[:SHOWN]))
         if busy:
             now.append(f" and {len(busy) - SHOWN} more at work · " if len(busy) > SHOWN else " at work · ")
@@ -205,7 +215,9 @@ class Progress:
     def _totals(self) -> str:
         counts, usage = self._counts, self._usage
         parts = [_counted(counts["sent"], "message")]
-        parts += [f"{counts[kind]} {kind}" for kind in ("failed", "dead", "expired", "rejected", "retried") if counts[kind]]
+        parts += [
+            f"{counts[kind]} {kind}" for kind in ("failed", "dead", "expired", "rejected", "retried") if counts[kind]
+        ]
         if counts["model"]:
             parts.append(_counted(counts["model"], "model call"))
             parts.append(f"{usage.input_tokens} + {usage.output_tokens} tokens")

@@ -14,7 +14,7 @@ from llm_net.cli import main
 
 ROOT = Path(__file__).parents[2]
 
-TEAM = '''
+TEAM = """
 from llm_net import GenAgent, GenNetwork, Message
 
 class Review(Message):
@@ -40,7 +40,7 @@ network = GenNetwork(
     agents=[Writer(id="writer"), Critic(id="critic"), Archive(id="archive")],
     links=[("writer", "draft", "archive")],
 )
-'''
+"""
 
 
 @dataclass

@@ -38,7 +38,7 @@ def test_every_command_teaches_by_example(call: Call, name: str) -> None:
 def test_each_command_in_the_list_is_a_command() -> None:
     context = click.Context(app)
 
-    assert {name: type(app.get_command(context, name)) for name in COMMANDS} == dict.fromkeys(COMMANDS, click.Command)
+    assert all(isinstance(app.get_command(context, name), click.Command) for name in COMMANDS)
 
 
 def test_the_version_is_that_of_the_library(call: Call) -> None:
@@ -105,7 +105,9 @@ network = GenNetwork(agents=[Patient(id="patient")])
 def test_ctrl_c_ends_a_run_cleanly_with_130(tmp_path: Path) -> None:
     path = tmp_path / "waiting.py"
     path.write_text(WAITING)
-    with subprocess.Popen(process("run", str(path), "go"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(
+        process("run", str(path), "go"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
         assert running.stdout is not None
         while "waiting" not in running.stdout.readline():
             pass

@@ -37,7 +37,9 @@ def test_nested_networks_are_boxes_and_names_are_quoted() -> None:
     assert sum("{" in line for line in lines) == sum("}" in line for line in lines)
 
 
-def test_without_graphviz_a_picture_is_refused_with_the_cure(call: Call, team: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_graphviz_a_picture_is_refused_with_the_cure(
+    call: Call, team: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", "")
 
     called = call("graph", team, "--svg", "out.svg")
@@ -71,7 +73,9 @@ def test_the_picture_is_what_the_program_dot_makes_of_it(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a program of POSIX")
-def test_what_graphviz_complains_of_is_told(call: Call, team: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_graphviz_complains_of_is_told(
+    call: Call, team: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stand_in = tmp_path / "dot"
     stand_in.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('no fonts')\n")
     stand_in.chmod(0o755)

@@ -21,7 +21,9 @@ def no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_the_list_says_where_each_model_is(call: Call) -> None:
     models = json.loads(call("models", "list", "--json").out)
 
-    assert {model["name"]: model["path"] and Path(model["path"]) for model in models} == {name: find(name) for name in KNOWN}
+    assert {model["name"]: model["path"] and Path(model["path"]) for model in models} == {
+        name: find(name) for name in KNOWN
+    }
 
 
 @pytest.mark.usefixtures("no_weights")

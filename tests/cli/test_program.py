@@ -60,7 +60,10 @@ def test_a_program_that_cannot_be_found_is_a_wrong_use(
     [
         ("x = 1\nx = = 2", "broken.py:2: SyntaxError: invalid syntax"),
         ("x = 1\n\nimport no_such_module", "broken.py:3: ModuleNotFoundError: No module named 'no_such_module'"),
-        (f"{HEAD}GenNetwork(id='n', agents=[Echo(id='a'), Echo(id='a')])", "broken.py:6: DuplicateAddress: network 'n' already"),
+        (
+            f"{HEAD}GenNetwork(id='n', agents=[Echo(id='a'), Echo(id='a')])",
+            "broken.py:6: DuplicateAddress: network 'n' already",
+        ),
     ],
 )
 def test_a_broken_program_is_told_with_its_line(call: Call, tmp_path: Path, text: str, sentence: str) -> None:

@@ -89,7 +89,9 @@ def test_a_typed_message_that_is_wrong_says_why(call: Call, team: str) -> None:
         (["team.py", "go", "--to", "archive"], "'archive' does not understand 'request'; there is draft"),
     ],
 )
-def test_a_wrong_name_is_a_wrong_use_and_says_what_was_meant(call: Call, team: str, arguments: list[str], sentence: str) -> None:
+def test_a_wrong_name_is_a_wrong_use_and_says_what_was_meant(
+    call: Call, team: str, arguments: list[str], sentence: str
+) -> None:
     called = call("run", *arguments)
 
     assert called.code == 2

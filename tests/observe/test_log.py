@@ -48,7 +48,7 @@ def kept() -> Iterator[Kept]:
 def run(body: str, log: Log) -> None:
     async def main() -> None:
         network = GenNetwork(agents=[Echo(id="echo")])
-        async with network.run(Message(body=body, receiver="echo"), observers=[log]):
+        async with network.run(Message(body=body, receiver=network["echo"]), observers=[log]):
             pass
 
     asyncio.run(main())

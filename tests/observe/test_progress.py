@@ -32,7 +32,9 @@ def draw(body: str, *, terminal: bool = False, width: int = 80, limits: Limits |
 
     async def main() -> None:
         network = GenNetwork(agents=[Echo(id="echo")])
-        async with network.run(Message(body=body, receiver="echo"), limits=limits or Limits(), observers=[progress]):
+        async with network.run(
+            Message(body=body, receiver=network["echo"]), limits=limits or Limits(), observers=[progress]
+        ):
             pass
 
     with Progress(console) as progress:
@@ -90,7 +92,7 @@ def test_a_failure_is_drawn_with_its_reason_and_ends_the_run() -> None:
         draw("burst")
 
     lines = DRAWN[-1].getvalue().splitlines()
-    assert words(lines[1]) == "echo failed request: ValueError: too full".split()
+    assert words(lines[1]) == ["echo", "failed", "request:", "ValueError:", "too", "full"]
     assert lines[2].startswith("failed in ")
     assert lines[2].endswith("1 message · 1 failed")
 
@@ -111,5 +113,5 @@ def test_calls_of_models_are_drawn_and_added_up() -> None:
     progress.observe(Observation("ended", "run", "town", seconds=4.0))
 
     lines = written.getvalue().splitlines()
-    assert words(lines[0]) == "town/anna model 20 tokens in 2.0 s, 10.0 tokens/s".split()
+    assert words(lines[0]) == ["town/anna", "model", "20", "tokens", "in", "2.0", "s,", "10.0", "tokens/s"]
     assert lines[2] == "done in 4.0 s · 0 messages · 2 model calls · 10 + 30 tokens · 0.0025 USD"

@@ -36,8 +36,7 @@ def command(context: click.Context, program: GenAgent, as_json: bool) -> None:
     else:
         for problem in problems:
             print(problem)
-        agents = sum(1 for _ in program.walk())
-        links = len(program.links)
-        print(f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'} in {program.id} ({agents} agents, {links} links)")
+        size = f"{sum(1 for _ in program.walk())} agents, {len(program.links)} links"
+        print(f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'} in {program.id} ({size})")
     if problems:
         context.exit(1)

@@ -1,4 +1,4 @@
-"""`llm-net completion`: the script that lets a shell complete commands, options and files. Knows the three shells' names."""
+"""`llm-net completion`: the script that lets a shell complete commands, options and files. Knows shells by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`llm-net demo`: the contract net of `llm_net.cli.demo`, drawn while it runs. Knows which model speaks, not what it says."""
+"""`llm-net demo`: the contract net of `llm_net.cli.demo`, drawn while it runs. Knows who speaks, not what is said."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ LARGE = Settings(max_tokens=4_000)
 @click.option("--model", "words", default="smollm2", show_default=True, metavar="MODEL",
               help="Who speaks: smollm2, a GGUF file, PROVIDER:NAME, NAME@URL, or scripted.")  # fmt: skip
 @click.option("--task", default=TASK, show_default=True, help="What the manager wants done.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Another one gives another run, the same one the same.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Another one gives another run, the same one the same."
+)
 @click.option("--no-color", is_flag=True, help="Draw without colours.")
 @debug
 def command(words: str, task: str, seed: int, no_color: bool) -> None:
@@ -54,10 +56,14 @@ def command(words: str, task: str, seed: int, no_color: bool) -> None:
     """
     console = Console(highlight=False, no_color=no_color)
     model, settings, where = _speaker(words, seed)
-    console.print(f"[bold]A contract net[/] in the words of [bold]{model.name}[/] ({where}), seed {seed}", soft_wrap=True)
+    console.print(
+        f"[bold]A contract net[/] in the words of [bold]{model.name}[/] ({where}), seed {seed}", soft_wrap=True
+    )
     console.print(f"Task: {task}\n", markup=False, soft_wrap=True)
     asyncio.run(_show(model, settings, task, seed, console))
-    console.print(f"\nThe same seed gives the same run: --seed {seed}. Another: --seed {seed + 1}.", style="dim", soft_wrap=True)
+    console.print(
+        f"\nThe same seed gives the same run: --seed {seed}. Another: --seed {seed + 1}.", style="dim", soft_wrap=True
+    )
     if others := " · ".join(offers(os.environ)):
         console.print(f"Also possible. {others}", style="dim", markup=False, soft_wrap=True)
 
@@ -67,7 +73,11 @@ def _speaker(words: str, seed: int) -> tuple[Model, Settings, str]:
     if words == "scripted":
         from llm_net.llm.scripted import ScriptedModel
 
-        return ScriptedModel([script], cycle=True, seed=seed, latency=(0.1, 0.3), pace=0.02), SMALL, "no model: lines of a script"
+        return (
+            ScriptedModel([script], cycle=True, seed=seed, latency=(0.1, 0.3), pace=0.02),
+            SMALL,
+            "no model: lines of a script",
+        )
     here = ":" not in words or words.endswith(".gguf")
     return model_of(words), SMALL if here else LARGE, "on this machine" if here else "over the network"
 

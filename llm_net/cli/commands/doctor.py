@@ -1,4 +1,4 @@
-"""`llm-net doctor`: what is here, what is missing, what adds it. Knows the optional libraries by name, and imports none."""
+"""`llm-net doctor`: what is here, what is missing, what adds it. Knows optional libraries by name, and imports none."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ LIBRARIES = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `about` are the words under which it can be asked for; `cure` mends what is not ok."""
+    """One thing that was looked at. `about` are words under which it can be asked for; `cure` mends what is not ok."""
 
     name: str
     state: Literal["ok", "missing", "broken"]
@@ -127,7 +127,9 @@ def _libraries() -> Iterator[Finding]:
         _, complaint = importing[library].communicate()
         if code := importing[library].returncode:
             reason = complaint.strip().rpartition("\n")[2] or f"importing it ends with {code}"
-            yield Finding(library.package, "broken", reason, f"pip install --force-reinstall {library.package}", about, needed)
+            yield Finding(
+                library.package, "broken", reason, f"pip install --force-reinstall {library.package}", about, needed
+            )
         else:
             yield Finding(library.package, "ok", f"{version(library.package)}, {library.purpose}", "", about, needed)
 

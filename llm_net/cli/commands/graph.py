@@ -1,4 +1,4 @@
-"""`llm-net graph`: a network as Mermaid text or as a picture. Knows the language of Graphviz, and where its program is."""
+"""`llm-net graph`: a network as Mermaid text or as a picture. Knows the language of Graphviz, and finds its program."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.cli.app import debug
 from llm_net.cli.program import argument
-from llm_net.graph import ANY_EVENT
+from llm_net.graph import ANY_EVENT, Link
 
 EPILOG = """
 \b
@@ -60,7 +60,10 @@ def _draw(network: GenNetwork, form: str, out: Path) -> None:
 
 def dot_of(network: GenNetwork) -> str:
     """A network in the language of Graphviz. Source: https://graphviz.org/doc/info/lang.html"""
-    lines = ["digraph {", "  rankdir=LR; compound=true; fontname=sans; node [shape=box style=rounded fontname=sans]; edge [fontname=sans];"]
+    lines = [
+        "digraph {",
+        "  rankdir=LR; fontname=sans; node [shape=box style=rounded fontname=sans]; edge [fontname=sans];",
+    ]
     lines += _inside(network, "", frozenset((id(network),)), "  ")
     return "\n".join([*lines, "}"])
 
@@ -78,8 +81,10 @@ def _inside(network: GenNetwork, prefix: str, above: frozenset[int], indent: str
         else:
             yield f"{indent}{_quoted(path)} [label={_quoted(agent.id)}];"
     for link in network.links:
+        assert isinstance(link, Link)  # what else it was given became one
         label = "" if link.event == ANY_EVENT else f" [label={_quoted(link.event)}]"
-        yield f"{indent}{_endpoint(link.source, network, prefix)} -> {_endpoint(link.listener, network, prefix)}{label};"
+        source, listener = (_endpoint(end, network, prefix) for end in (link.source, link.listener))
+        yield f"{indent}{source} -> {listener}{label};"
 
 
 def _endpoint(address: str, network: GenNetwork, prefix: str) -> str:

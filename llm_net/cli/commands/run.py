@@ -1,12 +1,14 @@
-"""`llm-net run`: a message into a program's network, watched to its end. Knows runs and observers, not how they are drawn."""
+"""`llm-net run`: a message into a program's network, watched to its end. Knows runs and observers, not how to draw."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from decimal import Decimal
+from typing import TypeVar
 
 import click
 
@@ -29,20 +31,28 @@ Examples:
   git diff | llm-net run team.py - --to reviewer
 """
 
+F = TypeVar("F", bound=Callable[..., object])
+
 BOUNDS = Limits()
 
 
-def limit(name: str, kind: type, what: str) -> Callable[[Callable[..., object]], Callable[..., object]]:
+def limit(name: str, kind: type, what: str) -> Callable[[F], F]:
     """An option for one of the bounds of a run."""
     default = getattr(BOUNDS, name)
-    return click.option(f"--limit-{name}", type=kind, default=default, show_default=True, metavar="N", help=f"End after {what}.")
+    return click.option(
+        f"--limit-{name}", type=kind, default=default, show_default=True, metavar="N", help=f"End after {what}."
+    )
 
 
 @click.command(epilog=EPILOG)
 @argument
 @click.argument("message")
-@click.option("--to", metavar="ID", help="Who gets the message: an id or a path.  [default: the network, or who alone can]")
-@click.option("--method", metavar="VERB", default="request", show_default=True, help="What the receiver shall do with it.")
+@click.option(
+    "--to", metavar="ID", help="Who gets the message: an id or a path.  [default: the network, or who alone can]"
+)
+@click.option(
+    "--method", metavar="VERB", default="request", show_default=True, help="What the receiver shall do with it."
+)
 @limit("messages", int, "so many messages")
 @limit("depth", int, "so many messages that cause each other")
 @limit("seconds", float, "so many seconds")
@@ -66,10 +76,10 @@ def command(
 ) -> None:
     """Send MESSAGE into the network (or the agent) of a Python file, and watch what it causes until it ends.
 
-    MESSAGE is text, or "-" for what comes on standard input. A handler that takes a message class of its own gets it from
-    that message's JSON, such as '{"text": "…"}'.
+    MESSAGE is text, or "-" for what comes on standard input. A handler that takes a message class of its own gets it
+    from that message's JSON, such as '{"text": "…"}'.
     """
-    text = click.get_text_stream("stdin").read() if message == "-" else message
+    text = sys.stdin.read() if message == "-" else message
     receiver = _receiver(program, to, method)
     root = _message(receiver, method, text, receiver=None if receiver is program else receiver)
     limits = Limits(limit_messages, limit_depth, limit_seconds, limit_tokens, limit_money)
@@ -87,7 +97,9 @@ def command(
             asyncio.run(_to_its_end(run))
         except LimitReached as reached:
             error = reached
-            sentence = f"run stopped at its limit of {reached.allowed} {reached.limit}; raise it with --limit-{reached.limit}"
+            sentence = (
+                f"run stopped at its limit of {reached.allowed} {reached.limit}; raise it with --limit-{reached.limit}"
+            )
             raise click.ClickException(sentence) from reached
         except BaseException as other:
             error = other
@@ -103,7 +115,7 @@ async def _to_its_end(run: Run) -> None:
 
 
 def _receiver(program: GenAgent, to: str | None, method: str) -> GenAgent:
-    """Who gets the message: whoever was asked for, else the program itself, else the only one inside who understands it."""
+    """Who gets the message: whoever was asked for, else the program itself, else who alone inside understands it."""
     if to is not None and not isinstance(program, GenNetwork) and to != program.id:
         raise click.BadParameter(f"the program is one agent, {program.id!r}; leave out --to", param_hint="--to")
     if to is not None and isinstance(program, GenNetwork):
@@ -142,7 +154,9 @@ def _message(agent: GenAgent, method: str, text: str, *, receiver: GenAgent | No
         return kind.from_fn(text if is_object else {"body": text}, method=method, receiver=receiver)
     except InvalidArguments as invalid:
         problem = str(invalid) if is_object else f"It needs {', '.join(needed)}, as in '{{\"{needed[0]}\": …}}'"
-        raise click.BadParameter(f"{method!r} takes the JSON of a {kind.__name__}. {problem}", param_hint="MESSAGE") from None
+        raise click.BadParameter(
+            f"{method!r} takes the JSON of a {kind.__name__}. {problem}", param_hint="MESSAGE"
+        ) from None
 
 
 class JsonLines:
@@ -151,7 +165,12 @@ class JsonLines:
     def observe(self, observation: Observation) -> None:
         message = observation.message
         if observation.kind == "sent" and message is not None:
-            line = {"type": "message", "kind": type(message).__name__, "address": observation.address, "event": observation.event}
+            line = {
+                "type": "message",
+                "kind": type(message).__name__,
+                "address": observation.address,
+                "event": observation.event,
+            }
             print(json.dumps(line | message.model_dump(mode="json", fallback=str), ensure_ascii=False), flush=True)
 
 
