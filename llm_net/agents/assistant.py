@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import to_json
 
-from llm_net.base import GenAgent, GenNetwork
+from llm_net.base import GenAgent
 from llm_net.chat import Chunk, Completion, Request, Settings, TextDelta, Tool, ToolCall, ToolResult, Turn, system, user
 from llm_net.dispatch import handles
 from llm_net.errors import (
@@ -51,6 +51,7 @@ class Assistant(GenAgent):
         instructions: what the model is told before each conversation.
         tools: plain or async functions that the model may call besides; their annotations say what they take, their
             docstrings what they do. A ValueError tells the model what is wrong; anything else fails the agent.
+        writes: the messages that the model may write, by their names in `network.init_fns`; None for all of them.
         settings: how the model decodes.
         history: turns of a conversation that the model is shown and the agent keeps; at least the latest exchange.
         conversations: conversations that are kept; the one that was quiet longest is forgotten first.
@@ -65,6 +66,7 @@ class Assistant(GenAgent):
     model: Model = Field(exclude=True, repr=False)
     instructions: str = "You are a helpful assistant."
     tools: Sequence[Callable[..., object]] = Field(default=(), exclude=True, repr=False)
+    writes: tuple[str, ...] | None = None
     settings: Settings = Settings()
     history: int = Field(default=20, ge=1)
     conversations: int = Field(default=100, ge=1)
@@ -115,12 +117,12 @@ class Assistant(GenAgent):
 
     async def _complete(self, turns: Sequence[Turn], message: Message) -> Completion:
         instructions = self.instructions
-        tools = [_tool(_declaration(tool)) for tool in self.tools]
-        if (network := self._network()) is not None and (functions := network.init_fns(self)):
-            taken = {tool.name for tool in tools}
-            tools += [_tool(declared) for declared in functions if declared["name"] not in taken]
-            others = [agent for agent in network if agent is not self and agent.receivable_messages]
+        functions = [_declaration(tool) for tool in self.tools]
+        if messages := self._messages():
+            functions += messages
+            others = [agent for agent in self.network if agent is not self and agent.receivable_messages]
             instructions += f" You can write to {'; '.join(_introduction(agent) for agent in others)}."
+        tools = [Tool(f["name"], f["description"], f["parameters"], f["strict"]) for f in functions]
         request = Request([system(instructions), *turns], tools=tools, settings=self.settings)
         completion: Completion | None = None
         # What `stream` gives is an async generator: closed at once, it stops the model at once.
@@ -142,9 +144,11 @@ class Assistant(GenAgent):
         if (tool := tools.get(call.name)) is not None:
             value = _arguments(tool).validate_json(arguments)
             return _in_words(await value if isawaitable(value) else value)
-        if (network := self._network()) is None:
-            raise InvalidArguments(call.name, (f"There is no such function; there are {', '.join(tools) or 'none'}",))
-        written = network.message_from(arguments, name=call.name, sender=self, answering=message)
+        messages = [function["name"] for function in self._messages()]
+        if call.name not in messages:
+            known = ", ".join([*tools, *messages]) or "none"
+            raise InvalidArguments(call.name, (f"There is no such function; there are {known}",))
+        written = self.network.message_from(arguments, name=call.name, sender=self, answering=message)
         if written.receiver == message.sender:
             return written
         if written.method in TOLD:
@@ -152,11 +156,15 @@ class Assistant(GenAgent):
             return "sent"
         return _said(await self.call(written, timeout=self.patience))
 
-    def _network(self) -> GenNetwork | None:
+    def _messages(self) -> list[Function]:
+        """What the model may write to others now."""
         try:
-            return self.network
+            offered = self.network.init_fns(self)
         except NotHandling:  # it runs alone
-            return None
+            return []
+        taken = {tool.__name__ for tool in self.tools}
+        wanted = {declared["name"] for declared in offered} if self.writes is None else set(self.writes)
+        return [declared for declared in offered if declared["name"] in wanted - taken]
 
     # ------------------------------------------------------------------------------------------ the memory
 
@@ -193,10 +201,6 @@ def _arguments(tool: Callable[..., object]) -> TypeAdapter[Any]:
 
 def _declaration(tool: Callable[..., object]) -> Function:
     return function(tool.__name__, getdoc(tool) or tool.__name__, _arguments(tool).json_schema())
-
-
-def _tool(declared: Function) -> Tool:
-    return Tool(declared["name"], declared["description"], declared["parameters"], declared["strict"])
 
 
 def _said(message: Message) -> str:

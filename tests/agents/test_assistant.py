@@ -220,6 +220,16 @@ def test_the_model_writes_to_another_agent_and_goes_on_with_the_reply() -> None:
     assert second.turns[-1].parts == (ToolResult("1", "review", "'On bees' is too long"),)
 
 
+def test_the_model_may_be_kept_from_writing() -> None:
+    script = Script(call("review", receiver="critic", text="On bees"), "I cannot")
+
+    answer(Assistant(model=script, writes=()))
+
+    assert script.requests[0].tools == []
+    assert script.requests[0].turns[0].text == "You are a helpful assistant."
+    assert "There is no such function; there are none" in str(script.requests[1].turns[-1])
+
+
 def test_wrong_arguments_are_told_to_the_model() -> None:
     script = Script(
         call("review", receiver="nobody", text="On bees"),

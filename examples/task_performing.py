@@ -1,0 +1,49 @@
+"""A task-performing agent: it is told to do something, does it, and sends the result.
+
+Here the task is arithmetic that takes a while, so `@blocking` runs it in a thread, where it holds up nobody. A handler
+that asks some service would be async instead. Three tasks are given at once; one cannot be done, and the answer says so.
+
+    python examples/task_performing.py
+
+prints
+
+    clerk → ·  response: primes below 10: 4, primes below 1000: 168, primes below ten: not a number
+"""
+
+from collections.abc import AsyncIterator
+
+from llm_net import GenAgent, GenNetwork, Message, blocking
+
+
+class Mathematician(GenAgent):
+    """Counts the primes below a number."""
+
+    @blocking
+    def do(self, message: Message) -> Message:
+        if not message.body.isdecimal():
+            return message.reply(method="failure", body="not a number")
+        primes = [n for n in range(2, int(message.body)) if all(n % k for k in range(2, int(n**0.5) + 1))]
+        return message.reply(method="inform", body=str(len(primes)))
+
+
+class Clerk(GenAgent):
+    """Has things computed."""
+
+    async def arequest(self, message: Message) -> AsyncIterator[Message]:
+        numbers = message.body.split()
+        tasks = [Message(method="do", body=number, receiver="mathematician", reply_to=message) for number in numbers]
+        results = await self.gather(tasks)  # sends them all, and waits for the replies
+        yield message.reply(
+            body=", ".join(f"primes below {n}: {r.body}" for n, r in zip(numbers, results, strict=True))
+        )
+
+
+def main() -> None:
+    network = GenNetwork(agents=[Clerk(id="clerk"), Mathematician(id="mathematician")])
+
+    *_, answer = network.receive(Message(body="10 1000 ten", receiver="clerk"))
+    print(answer)
+
+
+if __name__ == "__main__":
+    main()
