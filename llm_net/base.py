@@ -34,7 +34,7 @@ from llm_net.chat import Chunk, Completion, Request
 from llm_net.dispatch import Table, names_around
 from llm_net.errors import AmbiguousAddress, InvalidArguments, NotHandling, NotUnderstood, UnknownAddress
 from llm_net.event import Callback, Event
-from llm_net.graph import Graph, Link
+from llm_net.graph import ITSELF, Graph, Link
 from llm_net.limits import Limits
 from llm_net.mailbox import Mailbox
 from llm_net.message import Message, Role, origin, own_annotations, parse_arguments
@@ -182,7 +182,10 @@ class GenAgent(AbstractObject, BaseModel):
             AgentFailed: the receiver's handler raised.
             Deadlock, Unanswered: the reply can never come.
         """
-        return _handling("call").call(message, timeout)
+        handling = _current.get()
+        if handling is None:
+            raise NotHandling("call")
+        return handling.call(message, timeout)
 
     def gather(
         self, messages: Iterable[Message], *, k: int | None = None, timeout: float | None = None
@@ -455,10 +458,11 @@ class GenNetwork(GenAgent):
 
     def add(self, agent: GenAgent) -> None:
         """Add a member. Raises DuplicateAddress if its id is taken by another."""
-        if isinstance(agent, GenNetwork):
-            self._graph.networks[agent.id] = agent
-        if type(agent).handlers.periodic():
-            self._graph.periodic[agent.id] = agent
+        if self._graph.members.get(agent.id, agent) is agent:  # else nothing of it is kept: `add` refuses it below
+            if isinstance(agent, GenNetwork):
+                self._graph.networks[agent.id] = agent
+            if type(agent).handlers.periodic():
+                self._graph.periodic[agent.id] = agent
         self._graph.add(agent, self.id)
 
     def remove(self, agent: GenAgent | str) -> GenAgent:
@@ -628,9 +632,6 @@ class GenNetwork(GenAgent):
 
         return description_of(self)
 
-
-ITSELF = "."
-"""The address of a network in its own links."""
 
 _OWN_FIELDS = ("sender", "reply_to", "role", "deadline", "protocol")
 """Fields that a model does not write when the runtime knows who speaks to whom."""
