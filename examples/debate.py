@@ -5,7 +5,7 @@ has to be one of two words, so no model can evade it.
 
     python examples/debate.py
 
-prints, with a script in place of a model,
+prints, with a script in place of a model (`--model local` and `--model openai:gpt-5` take real ones),
 
     pro: Bees feed us all, so a city needs them
     con: Bees sting, and a city is full of children
@@ -15,12 +15,15 @@ prints, with a script in place of a model,
 """
 
 import json
+import sys
 
 from pydantic import Field
 
 from llm_net import GenAgent, GenNetwork, Message
 from llm_net.agents.assistant import Assistant
-from llm_net.chat import Output, Request, system, user
+from llm_net.chat import Output, Request, Settings, system, user
+from llm_net.llm.local import LocalModel
+from llm_net.llm.pydantic_ai import ProviderModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
 
@@ -31,6 +34,7 @@ SCRIPT = [
     "Children learn in the park, not in the hospital",
     '"con"',
 ]
+ONE_LINE = Settings(max_tokens=40, stop=("\n",))
 
 
 class Chair(GenAgent):
@@ -63,7 +67,7 @@ class Judge(GenAgent):
 
 def debater(side: str, model: Model) -> Assistant:
     instructions = f"You are {side} bees in the city. Answer the other side in one sentence."
-    return Assistant(id=side, model=model, instructions=instructions, writes=())
+    return Assistant(id=side, model=model, instructions=instructions, settings=ONE_LINE, writes=())
 
 
 def main(model: Model) -> None:
@@ -76,4 +80,10 @@ def main(model: Model) -> None:
 
 
 if __name__ == "__main__":
-    main(ScriptedModel(SCRIPT))
+    match sys.argv[1:]:
+        case ["--model", "local"]:
+            main(LocalModel())
+        case ["--model", name]:
+            main(ProviderModel(name))
+        case _:
+            main(ScriptedModel(SCRIPT))

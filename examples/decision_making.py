@@ -1,11 +1,11 @@
 """A decision-making agent: it decides on the content of a message, and sends its decision.
 
 The dispatcher lets a model choose the desk that a customer needs. The answer has to be one of the desks that are in the
-network just now: nobody can be chosen who does not exist. Small models too are good at choices, far better than at prose.
+network just now, so nobody can be chosen who does not exist.
 
     python examples/decision_making.py
 
-prints, with a script in place of a model,
+prints, with a script in place of a model (`--model local` and `--model openai:gpt-5` take real ones),
 
     dispatcher → billing  ticket: I was charged twice
     billing → ·  inform: billing takes ticket 1
@@ -16,12 +16,15 @@ prints, with a script in place of a model,
 """
 
 import json
+import sys
 from collections.abc import AsyncIterator
 
 from pydantic import Field
 
 from llm_net import GenAgent, GenNetwork, Message
 from llm_net.chat import Output, Request, system, user
+from llm_net.llm.local import LocalModel
+from llm_net.llm.pydantic_ai import ProviderModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
 
@@ -66,4 +69,10 @@ def main(model: Model) -> None:
 
 
 if __name__ == "__main__":
-    main(ScriptedModel(SCRIPT))
+    match sys.argv[1:]:
+        case ["--model", "local"]:
+            main(LocalModel())
+        case ["--model", name]:
+            main(ProviderModel(name))
+        case _:
+            main(ScriptedModel(SCRIPT))

@@ -5,7 +5,7 @@ assistant's turns, what others said the user's. Nobody leads; it is over when so
 
     python examples/dialogue.py
 
-prints, with a script in place of a model,
+prints, with a script in place of a model (`--model local` and `--model openai:gpt-5` take real ones),
 
     anna → bob  chat: Did you see the bees?
     bob → anna  chat: They are early this year.
@@ -13,14 +13,19 @@ prints, with a script in place of a model,
     bob → anna  chat: Then so is the honey!
 """
 
+import sys
+
 from pydantic import Field
 
 from llm_net import GenAgent, GenNetwork, Message
-from llm_net.chat import Request, assistant, system, user
+from llm_net.chat import Request, Settings, assistant, system, user
+from llm_net.llm.local import LocalModel
+from llm_net.llm.pydantic_ai import ProviderModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
 
 SCRIPT = ["Did you see the bees?", "They are early this year.", "Spring is early too.", "Then so is the honey!"]
+ONE_LINE = Settings(max_tokens=40, stop=("\n",))
 
 
 class Neighbour(GenAgent):
@@ -42,7 +47,7 @@ class Neighbour(GenAgent):
         self.breath -= 1
         said = [assistant(m.body) if m.sender is self else user(m.body) for m in message.thread()]
         turns = [system(f"Talk to your neighbour {self.partner}, in one short sentence."), *said]
-        return (await self.complete(self.model, Request(turns))).text
+        return (await self.complete(self.model, Request(turns, settings=ONE_LINE))).text
 
 
 def main(model: Model) -> None:
@@ -55,4 +60,10 @@ def main(model: Model) -> None:
 
 
 if __name__ == "__main__":
-    main(ScriptedModel(SCRIPT))
+    match sys.argv[1:]:
+        case ["--model", "local"]:
+            main(LocalModel())
+        case ["--model", name]:
+            main(ProviderModel(name))
+        case _:
+            main(ScriptedModel(SCRIPT))

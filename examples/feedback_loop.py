@@ -29,7 +29,7 @@ from llm_net import GenAgent, GenNetwork, Message, handles
 class Guesser(GenAgent):
     """Guesses a number between two others."""
 
-    low: int = 0
+    low: int = 1
     high: int = 100
 
     @handles("request", "hint")

@@ -4,7 +4,7 @@ Waiting for a person takes as long as it takes. `@blocking` runs the handler in 
 
     python examples/human.py
 
-asks and, if the answers are tea, huge and large, prints
+prints, if tea, huge and large are what is typed,
 
     What would you like? tea
     Small or large? huge

@@ -1,11 +1,11 @@
 """Quickstart: an agent that composes a chat completion and a state of its own, and emits events that others hear.
 
 The poet keeps the lines it has written and shows them to the model, so that each new line follows from the last. With
-each it emits the event "line". The critic and the reciter are linked to the poet and hear it; the poet knows of neither.
+each it emits the event "line". The critic and the reciter are linked to the poet and hear it; it knows of neither.
 
     python examples/quickstart.py
 
-prints, with a script in place of a model,
+prints, with a script in place of a model (`--model local` and `--model openai:gpt-5` take real ones),
 
     poet → ·  line: The bees wake up before the sun
     poet → ·  response: lines so far: 1
@@ -16,14 +16,19 @@ prints, with a script in place of a model,
     reciter: The bees wake up before the sun / and bring their gold to everyone, one by one by one
 """
 
+import sys
+
 from pydantic import Field
 
 from llm_net import GenAgent, GenNetwork, Message
-from llm_net.chat import Request, assistant, system, user
+from llm_net.chat import Request, Settings, assistant, system, user
+from llm_net.llm.local import LocalModel
+from llm_net.llm.pydantic_ai import ProviderModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
 
 SCRIPT = ["The bees wake up before the sun", "and bring their gold to everyone, one by one by one"]
+ONE_LINE = Settings(max_tokens=40, stop=("\n",))
 
 
 class Poet(GenAgent):
@@ -35,7 +40,7 @@ class Poet(GenAgent):
     async def arequest(self, message: Message) -> Message:
         """Handles each message whose method is "request"; async handlers carry the prefix a."""
         turns = [system("You are a poet. Write the next line."), *map(assistant, self.lines), user(message.body)]
-        completion = await self.complete(self.model, Request(turns))
+        completion = await self.complete(self.model, Request(turns, settings=ONE_LINE))
         self.lines.append(completion.text)
         self.emit(Message(method="line", body=completion.text))
         return message.reply(body=f"lines so far: {len(self.lines)}")
@@ -72,4 +77,10 @@ def main(model: Model) -> None:
 
 
 if __name__ == "__main__":
-    main(ScriptedModel(SCRIPT))
+    match sys.argv[1:]:
+        case ["--model", "local"]:
+            main(LocalModel())
+        case ["--model", name]:
+            main(ProviderModel(name))
+        case _:
+            main(ScriptedModel(SCRIPT))

@@ -1,7 +1,7 @@
 """A task-performing agent: it is told to do something, does it, and sends the result.
 
 Here the task is arithmetic that takes a while, so `@blocking` runs it in a thread, where it holds up nobody. A handler
-that asks some service would be async instead. Three tasks are given at once; one cannot be done, and the answer says so.
+that asks some service would be async instead. Three tasks are given at once; one cannot be done, and is reported so.
 
     python examples/task_performing.py
 
