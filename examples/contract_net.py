@@ -23,7 +23,7 @@ prints
     chief → dora  accept: mend the roof
     dora → chief  inform: dora is done
     chief → firm  response: dora is done, for 50
-    chief → carla  reject: somebody else is cheaper
+    chief → carla  reject: another one is cheaper
     firm → manager  inform: firm is done
     manager → ·  response: firm is done, for 70
 
@@ -49,13 +49,13 @@ class Proposal(Message):
 class Contractor(GenAgent):
     """Does one kind of work, at its price."""
 
-    verb: str
+    trade: str
     price: int
     careful: bool = True
 
     def call_for_proposals(self, message: CallForProposals) -> Message:
-        if not message.body.startswith(self.verb):
-            return message.reply(method="refuse", body=f"I only {self.verb}")
+        if not message.body.startswith(self.trade):
+            return message.reply(method="refuse", body=f"I only {self.trade}")
         return Proposal.reply(message, price=self.price)
 
     def accept(self, message: Message) -> Message:
@@ -75,18 +75,17 @@ class Manager(GenAgent):
         answers = await self.gather(
             CallForProposals(body=message.body, receiver=contractor, reply_to=message) for contractor in contractors
         )
-        proposals = sorted(
-            (answer for answer in answers if isinstance(answer, Proposal)), key=lambda offer: offer.price
-        )
-        while proposals:
-            best = proposals.pop(0)
+        offers = [answer for answer in answers if isinstance(answer, Proposal)]
+        offers.sort(key=lambda offer: offer.price)
+        while offers:
+            best = offers.pop(0)
             try:
                 report = await self.call(best.reply(method="accept", body=message.body))
             except AgentFailed:
                 continue  # a failure is told to whoever called: the task goes to the next one
             yield message.reply(body=f"{report.body}, for {best.price}")
-            for other in proposals:
-                yield other.reply(method="reject", body="somebody else is cheaper")
+            for other in offers:
+                yield other.reply(method="reject", body="another one is cheaper")
             return
         raise LookupError(f"nobody can {message.body}")
 
@@ -100,10 +99,8 @@ class Firm(GenNetwork):
         return Proposal.reply(message, price=self.price)
 
     async def aaccept(self, message: Message) -> Message:
-        report = await self.call(Message(body=message.body, receiver=self["chief"], reply_to=message))
-        return message.reply(
-            method=report.method if report.method == "failure" else "inform", body=f"{self.id} is done"
-        )
+        await self.call(Message(body=message.body, receiver=self["chief"], reply_to=message))
+        return message.reply(method="inform", body=f"{self.id} is done")
 
 
 def main() -> None:
@@ -112,15 +109,15 @@ def main() -> None:
         price=70,
         agents=[
             Manager(id="chief"),
-            Contractor(id="carla", verb="mend", price=55),
-            Contractor(id="dora", verb="mend", price=50),
+            Contractor(id="carla", trade="mend", price=55),
+            Contractor(id="dora", trade="mend", price=50),
         ],
     )
     town = GenNetwork(
         agents=[
             Manager(id="manager"),
-            Contractor(id="anna", verb="paint", price=20),
-            Contractor(id="bob", verb="mend", price=40, careful=False),
+            Contractor(id="anna", trade="paint", price=20),
+            Contractor(id="bob", trade="mend", price=40, careful=False),
             firm,
         ]
     )

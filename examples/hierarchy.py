@@ -11,7 +11,7 @@ prints
     anna: water is done
     shed/bob: plant is done
     shed/carla: paint is done
-    garden → ·  response: anna 2, shed (bob 1, carla 1)
+    garden → ·  response: garden (anna 2, shed (bob 1, carla 1))
 """
 
 from llm_net import Event, GenAgent, GenNetwork, Message
@@ -34,8 +34,7 @@ class Team(GenNetwork):
         tasks, members = message.body.split(), list(self)
         orders = [message.forward(member, body=" ".join(tasks[i :: len(members)])) for i, member in enumerate(members)]
         reports = await self.gather(orders)
-        summary = ", ".join(report.body for report in reports)
-        return message.reply(body=f"{self.id} ({summary})" if message.sender else summary)
+        return message.reply(body=f"{self.id} ({', '.join(report.body for report in reports)})")
 
 
 def show(event: Event) -> None:

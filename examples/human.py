@@ -29,13 +29,13 @@ class Barista(GenAgent):
     """Takes an order, and asks until it is clear."""
 
     async def arequest(self, message: Message) -> Message:
-        drink = await self.ask("What would you like?", message)
+        drink = await self._ask("What would you like?", message)
         size = ""
         while size not in ("small", "large"):
-            size = await self.ask("Small or large?", message)
+            size = await self._ask("Small or large?", message)
         return message.reply(body=f"one {size} {drink}")
 
-    async def ask(self, question: str, order: Message) -> str:
+    async def _ask(self, question: str, order: Message) -> str:
         """`call` sends a message and waits for its reply; in the meantime other agents go on."""
         answer = await self.call(Message(method="ask", body=question, receiver="human", reply_to=order))
         return answer.body

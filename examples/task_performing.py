@@ -7,10 +7,8 @@ that asks some service would be async instead. Three tasks are given at once; on
 
 prints
 
-    clerk → ·  response: primes below 10: 4, primes below 1000: 168, primes below ten: not a number
+    clerk → ·  response: 10: 4, 1000: 168, ten: not a number
 """
-
-from collections.abc import AsyncIterator
 
 from llm_net import GenAgent, GenNetwork, Message, blocking
 
@@ -29,13 +27,13 @@ class Mathematician(GenAgent):
 class Clerk(GenAgent):
     """Has things computed."""
 
-    async def arequest(self, message: Message) -> AsyncIterator[Message]:
-        numbers = message.body.split()
-        tasks = [Message(method="do", body=number, receiver="mathematician", reply_to=message) for number in numbers]
-        results = await self.gather(tasks)  # sends them all, and waits for the replies
-        yield message.reply(
-            body=", ".join(f"primes below {n}: {r.body}" for n, r in zip(numbers, results, strict=True))
-        )
+    async def arequest(self, message: Message) -> Message:
+        tasks = [
+            Message(method="do", body=number, receiver="mathematician", reply_to=message)
+            for number in message.body.split()
+        ]
+        results = await self.gather(tasks)  # sends them all, and waits for all replies
+        return message.reply(body=", ".join(f"{task.body}: {result.body}" for task, result in zip(tasks, results)))
 
 
 def main() -> None:
