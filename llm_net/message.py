@@ -401,7 +401,7 @@ class Message(BaseModel):
 class Directory(Protocol):
     """Where an address is looked up; raises for an unknown one."""
 
-    def __getitem__(self, address: str) -> AbstractObject: ...
+    def __getitem__(self, address: str, /) -> AbstractObject: ...
 
 
 _ENVELOPE = frozenset(Message.model_fields)
