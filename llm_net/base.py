@@ -182,7 +182,10 @@ class GenAgent(AbstractObject, BaseModel):
             AgentFailed: the receiver's handler raised.
             Deadlock, Unanswered: the reply can never come.
         """
-        return _handling("call").call(message, timeout)
+        handling = _current.get()
+        if handling is None:
+            raise NotHandling("call")
+        return handling.call(message, timeout)
 
     def gather(
         self, messages: Iterable[Message], *, k: int | None = None, timeout: float | None = None

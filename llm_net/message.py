@@ -64,6 +64,9 @@ class Origin(Protocol):
 origin: ContextVar[Origin | None] = ContextVar("llm_net.origin", default=None)
 """What is being handled here and now; set by runtimes around each step of a handler."""
 
+source: ContextVar[Source | None] = ContextVar("llm_net.source", default=None)
+"""Where ids and times come from outside of handlers; None for this process's own. Set by simulated worlds."""
+
 
 def _renew_prefix() -> None:
     global _prefix
@@ -78,22 +81,20 @@ if hasattr(os, "register_at_fork"):
 
 
 def unique_id() -> str:
-    """An id that no other process makes: 12 hex digits of this process, a counter. 0.2 µs, where a uuid4 costs 2."""
-    return f"{_prefix}-{_next():x}"
+    """An id that no other process makes: 12 hex digits of this process, and a counter. 0.2 µs, where a uuid4 costs 2."""
+    return f"{_prefix}-{_next()}"
 
 
 def _new_id() -> str:
     handling = origin.get()
-    if handling is None or handling.source is None:
-        return f"{_prefix}-{_next():x}"
-    return handling.source.new_id()
+    own = source.get() if handling is None else handling.source
+    return f"{_prefix}-{_next()}" if own is None else own.new_id()
 
 
 def _now() -> datetime:
     handling = origin.get()
-    if handling is None or handling.source is None:
-        return datetime.now(UTC)
-    return handling.source.now()
+    own = source.get() if handling is None else handling.source
+    return datetime.now(UTC) if own is None else own.now()
 
 
 def _role(fields: dict[str, Any]) -> Role:
@@ -176,7 +177,13 @@ class _InitFn:
 _NOBODY: Any = None  # for type checkers: what may be given to a Party is not what it is
 
 
-class Message(BaseModel):
+class AbstractMessage:
+    """A base that `isinstance` tells in 0.03 µs, where it takes 0.3 for a pydantic class."""
+
+    __slots__ = ()
+
+
+class Message(AbstractMessage, BaseModel):
     """What one agent says to another."""
 
     # Subclasses add fields of their own and are handled by the method named after them: `class CallForBids(Message)` has
@@ -211,7 +218,8 @@ class Message(BaseModel):
     init_fn: ClassVar[_InitFn] = _InitFn()
     """The declaration of a function with which a model writes a new message of this class."""
 
-    _trusted_fields: ClassVar[dict[str, object] | None] = {}
+    _trusted: ClassVar[tuple[str, dict[str, object]] | None] = ("response", {})
+    """The method and the content of a reply that needs no validation; None where every instance needs it."""
 
     # ------------------------------------------------------------------------------------------ threads
 
@@ -395,7 +403,8 @@ class Message(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        cls._trusted_fields = _plain_defaults(cls)
+        defaults = _plain_defaults(cls)
+        cls._trusted = None if defaults is None else (cls.model_fields["method"].default, defaults)
 
 
 class Directory(Protocol):
@@ -457,6 +466,7 @@ _set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
 _set_private = BaseModel.__dict__["__pydantic_private__"].__set__
 _set_attribute = object.__setattr__
 _make = object.__new__
+_utcnow = datetime.now
 _REPLIED = {"sender", "receiver", "reply_to", "role", "method", "body", "protocol", "conversation"}
 
 
@@ -471,17 +481,21 @@ def _plain_reply(message: Message, **fields: Any) -> Message:
 
 
 def _reply(kind: type[M], message: Message, **fields: Any) -> M:
-    defaults = kind._trusted_fields
-    if defaults is None or (fields and not _checked(fields)):
+    trusted = kind._trusted
+    if trusted is None or (fields and not _checked(fields)):
         return _validated_reply(kind, message, fields)
-    handling = origin.get()
+    method, defaults = trusted
     parent = message.__dict__
-    if handling is None or (source := handling.source) is None:
-        id, now = f"{_prefix}-{_next():x}", datetime.now(UTC)
+    handling = origin.get()
+    if handling is None:
+        own, sender = source.get(), parent["receiver"]
     else:
-        id, now = source.new_id(), source.now()
-    sender = handling.agent if handling is not None and handling.message is message else parent["receiver"]
-    reply = _make(kind)
+        own = handling.source
+        sender = handling.agent if handling.message is message else parent["receiver"]
+    if own is None:
+        id, now = f"{_prefix}-{_next()}", _utcnow(UTC)
+    else:
+        id, now = own.new_id(), own.now()
     written = {
         "id": id,
         "created_at": now,
@@ -489,7 +503,7 @@ def _reply(kind: type[M], message: Message, **fields: Any) -> M:
         "receiver": parent["sender"],
         "reply_to": message,
         "role": getattr(sender, "role", "user"),
-        "method": "response" if kind is Message else kind.__pydantic_fields__["method"].default,
+        "method": method,
         "body": "",
         "deadline": None,
         "protocol": parent["protocol"],
@@ -500,6 +514,7 @@ def _reply(kind: type[M], message: Message, **fields: Any) -> M:
         written.update(defaults)
     if fields:
         written.update(fields)
+    reply = _make(kind)
     _set_attribute(reply, "__dict__", written)
     _set_fields(reply, _REPLIED)
     _set_extra(reply, None)
@@ -508,14 +523,11 @@ def _reply(kind: type[M], message: Message, **fields: Any) -> M:
 
 
 def _checked(fields: dict[str, Any]) -> bool:
+    """Whether these are only a body and a receiver of the right types."""
     for name, value in fields.items():
-        if name == "body":
-            if type(value) is not str:
-                return False
-        elif name == "receiver":
-            if not isinstance(value, AbstractObject):
-                return False
-        else:
+        if not (
+            (name == "body" and type(value) is str) or (name == "receiver" and isinstance(value, AbstractObject))
+        ):
             return False
     return True
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from asyncio import AbstractEventLoop, Future, Task
+from asyncio import AbstractEventLoop, Future, Task, _get_running_loop, current_task
 from asyncio.tasks import _enter_task, _leave_task
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
@@ -26,6 +26,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from inspect import isasyncgen, isawaitable, isgenerator
+from math import inf
 from random import Random
 from time import perf_counter
 from types import TracebackType
@@ -55,8 +56,8 @@ from llm_net.errors import (
 from llm_net.event import Callback, Event
 from llm_net.graph import ITSELF
 from llm_net.limits import Limits
-from llm_net.message import Message, Source, origin, stamp, unique_id
-from llm_net.ports import Clock, DeadLetter, Model, Observation, Observer, Run, Statistics, Status
+from llm_net.message import AbstractMessage, Message, Source, origin, stamp, unique_id
+from llm_net.ports import Clock, DeadLetter, Model, Observation, Observer, Run, Statistics, Status, World
 from llm_net.runtime.budget import Budget
 from llm_net.runtime.cell import Cell, Entry, waiting_ring
 from llm_net.runtime.place import Place, Route
@@ -82,6 +83,8 @@ class LocalRuntime:
     Args:
         seed: of `self.random` and, together with a clock, of all ids; None for a new one each run (see `run.seed`).
         clock: the time of day; None for the system's.
+
+    In a simulated world seed, ids and times are the world's, unless they are given.
     """
 
     def __init__(self, *, seed: int | None = None, clock: Clock | None = None) -> None:
@@ -94,8 +97,18 @@ class LocalRuntime:
         """Prepare a run of this network (a GenNetwork, or one agent); nothing starts before it is entered."""
         if not isinstance(network, GenAgent):
             raise TypeError(f"only agents run, not {type(network).__name__}")
-        seed = int.from_bytes(os.urandom(4), "big") if self._seed is None else self._seed
-        return LocalRun(network, root, limits, tuple(observers), seed, self._clock, seeded=self._seed is not None)
+        loop = _get_running_loop()
+        world = loop if isinstance(loop, World) else None
+        seed, source, name = self._seed, None, None
+        if seed is None and world is not None:
+            seed, source = world.new_seed(), world
+        if seed is not None:
+            name = f"run-{seed:x}"
+        else:
+            seed = int.from_bytes(os.urandom(4), "big")
+        if source is None and (name is not None or self._clock is not None):
+            source = _OwnSource(f"{seed:x}", self._clock or world)
+        return LocalRun(network, root, limits, tuple(observers), name or unique_id(), seed, source, world)
 
 
 class _OwnSource:
@@ -121,14 +134,13 @@ class Waiter:
 
     __slots__ = ("caller", "done", "error", "future", "message", "receiver", "reply")
 
-    def __init__(self, caller: LocalHandling, message: Message) -> None:
-        self.caller = caller
-        self.message = message
-        self.done = False
-        self.receiver: Cell | None = None
-        self.future: Future[None] | None = None
-        self.reply: Message | None = None
-        self.error: BaseException | None = None
+    caller: LocalHandling
+    message: Message
+    done: bool
+    receiver: Cell | None  # None: somebody outside
+    future: Future[None] | None  # what the caller waits on, if it had to
+    reply: Message | None
+    error: BaseException | None
 
     def end(self, reply: Message | None, error: BaseException | None = None) -> None:
         """The reply came, or never will."""
@@ -189,12 +201,13 @@ class LocalHandling:
             await engine.room(self, crowded)
 
     async def call(self, message: Message, timeout: float | None) -> Message:
-        engine = self._still()
+        engine = self.run.engine
+        assert engine is not None
         waiter = engine.ask(self, message)
-        if not waiter.done:
+        if engine._ready and engine._left > 0 and engine.depth < DEPTH:
             engine.pump(waiter)
-            if not waiter.done:
-                await engine.answers(self, [waiter], 1, timeout)
+        if not waiter.done:
+            await engine.answers(self, [waiter], 1, timeout)
         if waiter.error is not None:
             raise waiter.error
         if waiter.reply is None:
@@ -228,7 +241,8 @@ class LocalHandling:
         began = perf_counter()
         used = Usage()
         try:
-            completion = await model.complete(request)
+            answer, world = model.complete(request), self.run.world
+            completion = await (answer if world is None else world.outside(answer))
             used = completion.usage
             return completion
         finally:
@@ -238,7 +252,9 @@ class LocalHandling:
         reserved = self.run.reserve(request, model)
         began = perf_counter()
         used = Usage()
-        chunks = model.stream(request)
+        chunks, world = model.stream(request), self.run.world
+        if world is not None:
+            chunks = _at_once(chunks, world)
         try:
             async for chunk in chunks:
                 if isinstance(chunk, Completion):
@@ -250,6 +266,20 @@ class LocalHandling:
             self.run.spent(self, reserved, used, perf_counter() - began)
 
 
+async def _at_once(chunks: AsyncIterator[Chunk], world: World) -> AsyncGenerator[Chunk]:
+    """In a simulated world a stream takes no time: all of it is there, or nothing."""
+
+    async def read() -> list[Chunk]:
+        try:
+            return [chunk async for chunk in chunks]
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+
+    for chunk in await world.outside(read()):
+        yield chunk
+
+
 # ---------------------------------------------------------------------------------------------- the engine
 
 
@@ -259,8 +289,8 @@ class Engine:
     _of_loops: WeakKeyDictionary[AbstractEventLoop, Engine] = WeakKeyDictionary()
 
     __slots__ = (
-        "__weakref__", "_hooked", "_last", "_left", "_ready", "_scheduled", "_spare", "_spares", "_until", "cells", "depth",
-        "loop", "runs",
+        "__weakref__", "_hooked", "_last", "_left", "_ready", "_scheduled", "_spare", "_spares", "_turn", "_until", "cells",
+        "depth", "loop", "runs",
     )  # fmt: skip
 
     def __init__(self, loop: AbstractEventLoop) -> None:
@@ -273,6 +303,7 @@ class Engine:
         self._spare: Body | None = None  # whose task is the current one while first steps are made
         self._spares: list[Body] = []
         self._left = BUDGET  # messages that may be handled before the event loop has its turn
+        self._turn = inf if isinstance(loop, World) else TURN_SECONDS  # in a world the order is not the machine's matter
         self._until = 0.0  # and the time by which it has it
         self._last = 0.0  # when the last step ended
         self._hooked = False  # whether any agent wants to hear of each message it receives
@@ -308,11 +339,15 @@ class Engine:
         if (answered := fields["reply_to"]) is not None and run.waiters:
             asked = run.waiters.get(answered.__dict__["id"])
             if asked is not None and (receiver is asked.caller.agent or receiver == asked.caller.agent):
-                run.count(1)
+                if run.sent >= run.max_messages:
+                    raise run.limit_reached("messages")
+                run.sent += 1
                 run.ended += 1
-                del run.waiters[answered.id]
+                del run.waiters[asked.message.__dict__["id"]]
                 tap = run.show(message, asked.caller.address) if run.watched else None
-                asked.end(message)
+                asked.done, asked.reply = True, message
+                if asked.future is not None and not asked.future.done():
+                    asked.future.set_result(None)
                 return tap
         if run.special and self._post_specially(handling, message):
             return None
@@ -337,9 +372,20 @@ class Engine:
             run.special = True
         tap = run.show(message, route.place.address(receiver)) if run.watched else None
         entry = (message, handling, route.place, None, (type(message), fields["method"]))
-        return self._put(cell, entry) or tap
+        queue = cell.queue
+        if len(queue) >= cell.full:
+            return self._put(cell, entry) or tap
+        queue.append(entry)
+        if not cell.queued and cell.active < cell.concurrency:
+            cell.queued = True
+            self._ready.append(cell)
+            if not self._scheduled:
+                self._scheduled = True
+                self.loop.call_soon(self._drain)
+        return tap
 
     def _put(self, cell: Cell, entry: Entry) -> Cell | None:
+        """Put a message into a mailbox whatever it wants done when it is full. Gives the cell if it is full now."""
         queue = cell.queue
         if len(queue) >= cell.full and not self._make_room(cell, entry):
             return None
@@ -480,7 +526,11 @@ class Engine:
 
     def ask(self, handling: LocalHandling, message: Message) -> Waiter:
         """Post a message whose reply somebody waits for."""
-        waiter = Waiter(handling, message)
+        waiter = _make(Waiter)
+        waiter.caller = handling
+        waiter.message = message
+        waiter.done = False
+        waiter.receiver = waiter.future = waiter.reply = waiter.error = None
         try:
             self.post(handling, message, waiter)
         except BaseException:
@@ -491,7 +541,7 @@ class Engine:
     def pump(self, waiter: Waiter) -> None:
         """Go on with others inside the waiting handler: often the reply comes without a turn of the event loop."""
         ready, loop = self._ready, self.loop
-        if self.depth >= DEPTH or not ready or self._left <= 0 or (task := asyncio.current_task(loop)) is None:
+        if (task := current_task(loop)) is None:
             return
         outer = self._spare
         self._spare = spare = self._spares.pop() if self._spares else Body(loop)
@@ -514,7 +564,7 @@ class Engine:
     async def answers(self, handling: LocalHandling, waiters: list[Waiter], wanted: int, timeout: float | None) -> None:
         """Wait until `wanted` of the waiters have a reply, or so many failed that this cannot be, or time is over."""
         run, loop = handling.run, self.loop
-        main = handling.task is None or asyncio.current_task(loop) is handling.task
+        main = handling.task is None or current_task(loop) is handling.task
         timer: asyncio.TimerHandle | None = None
         over = False
         future: Future[None] = loop.create_future()
@@ -585,7 +635,7 @@ class Engine:
         ready, loop = self._ready, self.loop
         self._left = BUDGET
         self._last = perf_counter()
-        self._until = self._last + TURN_SECONDS
+        self._until = self._last + self._turn
         if GenAgent.hooked and not self._hooked:
             self._hooked = True
             for run in self.runs:
@@ -673,13 +723,25 @@ class Engine:
             if now > self._until:
                 self._late(handling, now)
             self._last = now
-            if value is None and not run.crowding and not run.special:
-                cell.active -= 1
-                run.ended += 1
-                if run.sent == run.ended - run.spare:
-                    run.look()
-            else:
+            if run.crowding or run.special:
                 self._returned(handling, context, value)
+                continue
+            if value is not None:
+                if not isinstance(value, AbstractMessage):
+                    self._returned(handling, context, value)
+                    continue
+                try:
+                    crowded = self.post(handling, cast(Message, value), None)
+                except Exception as error:
+                    self._failed(handling, error)
+                    continue
+                if crowded is not None or run.special:
+                    self._spawn(handling, context, self._when_room(handling, crowded))
+                    continue
+            cell.active -= 1
+            run.ended += 1
+            if run.sent == run.ended - run.spare:
+                run.look()
 
     def _look_up(self, cell: Cell, key: tuple[type[Message], str], handling: LocalHandling) -> tuple[Handler, Any]:
         """The handler of a message that has none in the cache, or whose agent has yet to start."""
@@ -738,8 +800,8 @@ class Engine:
             if value is None:
                 self._end(handling)
                 return
-            if isinstance(value, Message):
-                crowded = self.post(handling, value, None)
+            if isinstance(value, AbstractMessage):
+                crowded = self.post(handling, cast(Message, value), None)
                 if crowded is None:
                     self._end(handling)
                     return
@@ -770,8 +832,8 @@ class Engine:
 
     async def _send_item(self, handling: LocalHandling, item: object) -> None:
         """Send what a handler yielded or returned: a message, several, or nothing."""
-        if isinstance(item, Message):
-            crowded = self.post(handling, item, None)
+        if isinstance(item, AbstractMessage):
+            crowded = self.post(handling, cast(Message, item), None)
             if crowded is not None:
                 await self.room(handling, crowded)
         elif isinstance(item, (list, tuple)):
@@ -793,8 +855,8 @@ class Engine:
                     return
                 step, value = generator.send, None
                 try:
-                    if isinstance(item, Message):
-                        crowded = self.post(handling, item, None)
+                    if isinstance(item, AbstractMessage):
+                        crowded = self.post(handling, cast(Message, item), None)
                         if crowded is not None:
                             await self.room(handling, crowded)
                     elif isinstance(item, Call):
@@ -818,8 +880,8 @@ class Engine:
                 except StopAsyncIteration:
                     return
                 try:
-                    if isinstance(item, Message):
-                        crowded = self.post(handling, item, None)
+                    if isinstance(item, AbstractMessage):
+                        crowded = self.post(handling, cast(Message, item), None)
                         if crowded is not None:
                             await self.room(handling, crowded)
                     elif item is not None:
@@ -892,8 +954,8 @@ class Engine:
         if run.over:
             run.end_entry("cancelled", message, handling.address, error)
         elif not isinstance(error, (Exception, asyncio.CancelledError)):  # Ctrl-C and the like
-            run.end_entry("failed", message, handling.address, error)
             run.finish("failed", error)
+            run.end_entry("failed", message, handling.address, error)
         elif not run.tell_caller(handling, error):
             delay = run.supervise(handling, error)
             if delay is not None:
@@ -984,25 +1046,34 @@ KEPT_DEAD_LETTERS = 1_000
 class LocalRun:
     """A run in this event loop: see `ports.Run`. `seed` is the one it was given or made."""
 
+    __slots__ = (
+        "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_held", "_randoms",
+        "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers", "_told", "abandoned", "agent", "blocked",
+        "context", "crowding", "ended", "engine", "id", "limits", "max_depth", "max_messages", "observers", "open",
+        "outside", "over", "place", "result", "root", "seed", "sent", "source", "spare", "special", "started", "taps",
+        "tasks", "waiters", "watched",
+    )  # fmt: skip
+
     def __init__(
         self,
         agent: GenAgent,
         root: Message | None,
         limits: Limits,
         observers: tuple[Observer, ...],
+        id: str,
         seed: int,
-        clock: Clock | None,
-        *,
-        seeded: bool,
+        source: Source | None,
+        world: World | None,
     ) -> None:
-        self.id = f"run-{seed:x}" if seeded else unique_id()
+        self.id = id
         self.seed = seed
+        self.source = source
+        self.world = world
         self.agent = agent
         self.limits = limits
         self.observers = observers
         self.root = root
         self.open = root is None  # more may come from outside
-        self.source: Source | None = _OwnSource(f"{seed:x}", clock) if seeded or clock is not None else None
         self.outside: AbstractObject | None = None
         self.engine: Engine | None = None
         self.place = Place(agent if isinstance(agent, GenNetwork) else None, None, "", self._cell_of)
@@ -1417,8 +1488,8 @@ class LocalRun:
             if directive == "stop":
                 break
             place = place.parent
+        self.finish("failed", self._failure(handling, error))  # first: the last message to end would end the run as done
         self.end_entry("failed", message, address, error)
-        self.finish("failed", self._failure(handling, error))
         return None
 
     def retry_later(self, handling: LocalHandling, delay: float) -> None:
@@ -1557,14 +1628,14 @@ class LocalRun:
                 for entry in left:
                     self.end_entry("cancelled", entry[0], entry[2].address(cell.agent))
                 cell.make_room()
-        current = asyncio.current_task(engine.loop) if self.tasks else None
+        current = current_task(engine.loop) if self.tasks else None
         for task in self.tasks:
             if task is not current:
                 task.cancel()
         self._closing = engine.loop.create_task(self._close(engine))
 
     async def _close(self, engine: Engine) -> None:
-        while tasks := self.tasks - {asyncio.current_task()}:
+        while tasks := self.tasks - {current_task()}:
             await asyncio.wait(tasks)
         for agent in self.started:
             try:
