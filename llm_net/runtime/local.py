@@ -344,7 +344,7 @@ class Engine:
                 run.sent += 1
                 run.ended += 1
                 del run.waiters[asked.message.__dict__["id"]]
-                tap = run.show(message, asked.caller.address) if run.watched else None
+                tap = run.show_taken(message, asked.caller.address) if run.watched else None
                 asked.done, asked.reply = True, message
                 if asked.future is not None and not asked.future.done():
                     asked.future.set_result(None)
@@ -409,6 +409,8 @@ class Engine:
             return False
         run.count(1)
         receiver = message.receiver.id if message.receiver is not None else ""
+        if run.watched:
+            run.show(message, receiver)
         run.bury(message, receiver, CallTimeout(agent.id, answered.method, 0.0))
         return True
 
@@ -749,6 +751,7 @@ class Engine:
         if handler is None and handling.heard is not None:  # an event without a handler of its name: by the message's own
             handler = cell.table.find(key[0], handling.message.method)
         if cell.started and handler is not None and not handler.blocking:
+            cell.handlers = cell.table.everyday  # of all agents of its class
             cell.handlers[key] = handler
             return handler, handler.function
         return _LONG_WAY, partial(self._long_way, handling, handler)
@@ -1047,11 +1050,11 @@ class LocalRun:
     """A run in this event loop: see `ports.Run`. `seed` is the one it was given or made."""
 
     __slots__ = (
-        "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_held", "_randoms",
+        "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_held", "_may_restart", "_randoms",
         "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers", "_told", "abandoned", "agent", "blocked",
         "context", "crowding", "ended", "engine", "id", "limits", "max_depth", "max_messages", "observers", "open",
         "outside", "over", "place", "result", "root", "seed", "sent", "source", "spare", "special", "started", "taps",
-        "tasks", "waiters", "watched",
+        "tasks", "waiters", "watched", "world",
     )  # fmt: skip
 
     def __init__(
@@ -1106,6 +1109,7 @@ class LocalRun:
         self._retries: dict[asyncio.TimerHandle, LocalHandling] = {}
         self._timers: set[asyncio.TimerHandle] = set()
         self._randoms: dict[str, Random] = {}
+        self._may_restart = False  # whether any network may ask for it: then states are copied at the start
         self._threads: ThreadPoolExecutor | None = None
         self._held: set[tuple[type, str]] = set()
         self._ended = asyncio.Event()
@@ -1246,6 +1250,8 @@ class LocalRun:
         if message.reply_to is not None and (asked := self.waiters.pop(message.reply_to.id, None)) is not None:
             self.count(1)
             self.ended += 1
+            if self.watched:
+                self.show_taken(message, asked.caller.address, tapped=False)
             asked.end(message)
             return None
         self.count(1)
@@ -1264,7 +1270,7 @@ class LocalRun:
         self.result = message
         if waiter is not None:
             self.waiters[message.id] = waiter
-        return self.show(message, "") if self.watched else None
+        return self.show_taken(message, "") if self.watched else None
 
     # ------------------------------------------------------------------------------------------ counting
 
@@ -1324,6 +1330,13 @@ class LocalRun:
         if self.observers:
             self.observe("sent", address, message)
         return self.tap(message) if tapped and self.taps else None
+
+    def show_taken(self, message: Message, address: str, *, tapped: bool = True) -> Tap | None:
+        """Tell of a message that goes to who waits for it, not to a mailbox: a reply, or one to the outside."""
+        tap = self.show(message, address, tapped=tapped)
+        if self.observers:
+            self.observe("handled", address, message)
+        return tap
 
     def tap(self, message: Message) -> Tap | None:
         """Give a message to the readers."""
@@ -1516,19 +1529,9 @@ class LocalRun:
     def _cell_of(self, agent: GenAgent) -> Cell:
         assert self.engine is not None
         cell = self.engine.cell_of(agent)
-        if cell.state is None and not isinstance(agent, GenNetwork):
-            cell.state = _state(agent) if self._may_restart else {}
+        if self._may_restart and cell.state is None:
+            cell.state = _state(agent)
         return cell
-
-    @property
-    def _may_restart(self) -> bool:
-        networks = [self.agent] if isinstance(self.agent, GenNetwork) else []
-        for network in networks:
-            networks.extend(network._graph.networks.values())
-            rule = network.supervision
-            if "restart" in (rule, getattr(rule, "then", None)) or type(network).supervise is not GenNetwork.supervise:
-                return True
-        return False
 
     def _watch(self) -> None:
         """Listen to changes of the network and those inside, and let their clocks tick."""
@@ -1543,6 +1546,9 @@ class LocalRun:
             if id(network) in seen:
                 continue
             seen.add(id(network))
+            rule = network.supervision
+            if "restart" in (rule, getattr(rule, "then", None)) or type(network).supervise is not GenNetwork.supervise:
+                self._may_restart = True
             self._tick(network, place)
             network._graph.watchers[self] = self._changed
             for agent in network._graph.periodic.values():
