@@ -402,6 +402,7 @@ def test_memory_under_overload_is_flat(world: Stage) -> None:
             if message.n % 10 == 0:
                 await asyncio.sleep(1)
             if message.n % 2_000 == 1_999:
+                gc.collect()
                 alive = sum(isinstance(thing, Numbered) for thing in gc.get_objects())
                 self.most = max(self.most, alive)
 
