@@ -16,6 +16,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -33,7 +34,7 @@ from llm_net.chat import Chunk, Completion, Request
 from llm_net.dispatch import Table, names_around
 from llm_net.errors import AmbiguousAddress, InvalidArguments, NotHandling, NotUnderstood, UnknownAddress
 from llm_net.event import Callback, Event
-from llm_net.graph import Graph, Link
+from llm_net.graph import ITSELF, Graph, Link
 from llm_net.limits import Limits
 from llm_net.mailbox import Mailbox
 from llm_net.message import Message, Role, origin, own_annotations, parse_arguments
@@ -47,6 +48,9 @@ if TYPE_CHECKING:  # networkx is imported only when a graph is asked for: it cos
 N = TypeVar("N", bound="GenNetwork")
 
 DEFAULT_LIMITS = Limits()
+
+# Runtimes set nothing but a Handling there; the message module knows only what it needs of it.
+_current = cast("ContextVar[Handling | None]", origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,9 @@ class GenAgent(AbstractObject, BaseModel):
     mailbox: ClassVar[Mailbox] = Mailbox()
     """How many messages may wait, and what happens to one too many."""
 
+    hooked: ClassVar[bool] = False
+    """Whether any agent was ever asked to tell of each message it receives or sends: runtimes look only then."""
+
     init_fn: ClassVar[_AgentInitFn] = _AgentInitFn()
     """The declaration of a function with which a model makes an agent of this class."""
 
@@ -175,7 +182,10 @@ class GenAgent(AbstractObject, BaseModel):
             AgentFailed: the receiver's handler raised.
             Deadlock, Unanswered: the reply can never come.
         """
-        return _handling("call").call(message, timeout)
+        handling = _current.get()
+        if handling is None:
+            raise NotHandling("call")
+        return handling.call(message, timeout)
 
     def gather(
         self, messages: Iterable[Message], *, k: int | None = None, timeout: float | None = None
@@ -214,10 +224,9 @@ class GenAgent(AbstractObject, BaseModel):
             event, message = event.method, event
         if message is None:
             raise TypeError("emit(event, message) needs a message")
-        handling = origin.get()
+        handling = _current.get()
         if handling is not None:
-            # Runtimes set nothing but a Handling there; the message module knows only what it needs of it.
-            cast(Handling, handling).emit(event, message)
+            handling.emit(event, message)
         else:
             for callback in self._callbacks_of(event):
                 callback(Event(event, message, self.id))
@@ -242,6 +251,8 @@ class GenAgent(AbstractObject, BaseModel):
         if self._callbacks is None:
             object.__setattr__(self, "_callbacks", {})
         assert self._callbacks is not None
+        if event in ("receive", "sent"):
+            GenAgent.hooked = True
         self._callbacks.setdefault(event, {})[callback] = once
 
     def _callbacks_of(self, event: str) -> list[Callback]:
@@ -447,10 +458,11 @@ class GenNetwork(GenAgent):
 
     def add(self, agent: GenAgent) -> None:
         """Add a member. Raises DuplicateAddress if its id is taken by another."""
-        if isinstance(agent, GenNetwork):
-            self._graph.networks[agent.id] = agent
-        if type(agent).handlers.periodic():
-            self._graph.periodic[agent.id] = agent
+        if self._graph.members.get(agent.id, agent) is agent:  # else nothing of it is kept: `add` refuses it below
+            if isinstance(agent, GenNetwork):
+                self._graph.networks[agent.id] = agent
+            if type(agent).handlers.periodic():
+                self._graph.periodic[agent.id] = agent
         self._graph.add(agent, self.id)
 
     def remove(self, agent: GenAgent | str) -> GenAgent:
@@ -621,19 +633,15 @@ class GenNetwork(GenAgent):
         return description_of(self)
 
 
-ITSELF = "."
-"""The address of a network in its own links."""
-
 _OWN_FIELDS = ("sender", "reply_to", "role", "deadline", "protocol")
 """Fields that a model does not write when the runtime knows who speaks to whom."""
 
 
 def _handling(what: str) -> Handling:
-    handling = origin.get()
+    handling = _current.get()
     if handling is None:
         raise NotHandling(what)
-    # Runtimes set nothing but a Handling there; the message module knows only what it needs of it.
-    return cast(Handling, handling)
+    return handling
 
 
 def _default_runtime() -> Runtime:

@@ -13,6 +13,9 @@ A = TypeVar("A", bound=AbstractObject)
 
 ANY_EVENT = "*"
 
+ITSELF = "."
+"""The address of a network in its own links."""
+
 
 @dataclass(frozen=True, slots=True)
 class Link:

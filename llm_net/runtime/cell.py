@@ -7,27 +7,28 @@ from collections import deque
 from typing import Any, TypeAlias
 
 from llm_net.base import GenAgent
-from llm_net.dispatch import Table
+from llm_net.dispatch import Handler, Table
 from llm_net.event import Event
 from llm_net.message import Message
 
-Entry: TypeAlias = tuple[Message, Any, Any, Event | None]
-"""A message in a mailbox: what it says, what caused it (a LocalHandling), where it is heard (a Place: both know cells), and
-the event it is heard as, if any."""
+Entry: TypeAlias = tuple[Message, Any, Any, Event | None, tuple[type[Message], str]]
+"""A message in a mailbox: what it says, what caused it (a LocalHandling), where it is heard (a Place: both know cells), the
+event it is heard as, if any, and what its handler is looked up by."""
 
 
 class Cell:
     """One agent in one event loop. Made with its first message; 100,000 idle agents have none."""
 
     __slots__ = (
-        "active", "agent", "concurrency", "full", "limit", "queue", "queued", "room", "started", "state", "table", "waits",
-        "when_full",
+        "active", "agent", "concurrency", "full", "handlers", "limit", "queue", "queued", "room", "started", "state", "table",
+        "waits", "when_full",
     )  # fmt: skip
 
     def __init__(self, agent: GenAgent) -> None:
         kind = type(agent)
         self.agent = agent
         self.table: Table = kind.handlers
+        self.handlers: dict[tuple[type[Message], str], Handler] = {}  # those found so far that need nothing special
         self.queue: deque[Entry] = deque()
         self.queued = False  # whether it stands in the ready list
         self.active = 0  # handlers under way
@@ -39,6 +40,13 @@ class Cell:
         self.waits: dict[object, tuple[Cell, ...]] = {}  # handlers that wait, and for whom: for each of them
         self.started = kind.astart is GenAgent.astart  # whether astart was called, if there is one
         self.state: dict[str, Any] | None = None  # fields at the start, where a restart may be asked for
+
+    def make_room(self) -> None:
+        """Tell the senders that wait that there is room again."""
+        for future in self.room:
+            if not future.done():
+                future.set_result(None)
+        self.room.clear()
 
 
 def waiting_ring(caller: Cell, receiver: Cell) -> list[Cell] | None:

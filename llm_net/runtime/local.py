@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from asyncio import AbstractEventLoop, Future, Task
+from asyncio import AbstractEventLoop, Future, Task, _get_running_loop, current_task
 from asyncio.tasks import _enter_task, _leave_task
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
@@ -26,6 +26,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from inspect import isasyncgen, isawaitable, isgenerator
+from math import inf
 from random import Random
 from time import perf_counter
 from types import TracebackType
@@ -33,9 +34,9 @@ from typing import Any, Self, cast
 from weakref import WeakKeyDictionary
 
 from llm_net.address import AbstractObject, Reference
-from llm_net.base import ITSELF, Call, GenAgent, GenNetwork
+from llm_net.base import Call, GenAgent, GenNetwork
 from llm_net.chat import Chunk, Completion, Request, Usage
-from llm_net.dispatch import ASYNC, ASYNC_GENERATOR, GENERATOR, PLAIN, Handler
+from llm_net.dispatch import ASYNC, Handler
 from llm_net.errors import (
     AgentFailed,
     AlreadyRunning,
@@ -53,9 +54,10 @@ from llm_net.errors import (
     UnknownAddress,
 )
 from llm_net.event import Callback, Event
+from llm_net.graph import ITSELF
 from llm_net.limits import Limits
-from llm_net.message import Message, Source, origin, stamp, unique_id
-from llm_net.ports import Clock, DeadLetter, Model, Observation, Observer, Run, Statistics, Status
+from llm_net.message import AbstractMessage, Message, Source, origin, stamp, unique_id
+from llm_net.ports import Clock, DeadLetter, Model, Observation, Observer, Run, Statistics, Status, World
 from llm_net.runtime.budget import Budget
 from llm_net.runtime.cell import Cell, Entry, waiting_ring
 from llm_net.runtime.place import Place, Route
@@ -81,6 +83,8 @@ class LocalRuntime:
     Args:
         seed: of `self.random` and, together with a clock, of all ids; None for a new one each run (see `run.seed`).
         clock: the time of day; None for the system's.
+
+    In a simulated world seed, ids and times are the world's, unless they are given.
     """
 
     def __init__(self, *, seed: int | None = None, clock: Clock | None = None) -> None:
@@ -93,8 +97,18 @@ class LocalRuntime:
         """Prepare a run of this network (a GenNetwork, or one agent); nothing starts before it is entered."""
         if not isinstance(network, GenAgent):
             raise TypeError(f"only agents run, not {type(network).__name__}")
-        seed = int.from_bytes(os.urandom(4), "big") if self._seed is None else self._seed
-        return LocalRun(network, root, limits, tuple(observers), seed, self._clock, seeded=self._seed is not None)
+        loop = _get_running_loop()
+        world = loop if isinstance(loop, World) else None
+        seed, source, name = self._seed, None, None
+        if seed is None and world is not None:
+            seed, source = world.new_seed(), world
+        if seed is not None:
+            name = f"run-{seed:x}"
+        else:
+            seed = int.from_bytes(os.urandom(4), "big")
+        if source is None and (name is not None or self._clock is not None):
+            source = _OwnSource(f"{seed:x}", self._clock or world)
+        return LocalRun(network, root, limits, tuple(observers), name or unique_id(), seed, source, world)
 
 
 class _OwnSource:
@@ -120,14 +134,13 @@ class Waiter:
 
     __slots__ = ("caller", "done", "error", "future", "message", "receiver", "reply")
 
-    def __init__(self, caller: LocalHandling, message: Message) -> None:
-        self.caller = caller
-        self.message = message
-        self.receiver: Cell | None = None
-        self.future: Future[None] | None = None
-        self.reply: Message | None = None
-        self.error: BaseException | None = None
-        self.done = False
+    caller: LocalHandling
+    message: Message
+    done: bool
+    receiver: Cell | None  # None: somebody outside
+    future: Future[None] | None  # what the caller waits on, if it had to
+    reply: Message | None
+    error: BaseException | None
 
     def end(self, reply: Message | None, error: BaseException | None = None) -> None:
         """The reply came, or never will."""
@@ -140,7 +153,7 @@ class Waiter:
 class LocalHandling:
     """One agent handling one message."""
 
-    __slots__ = ("agent", "cell", "crowded", "depth", "heard", "message", "place", "run", "source", "task")
+    __slots__ = ("agent", "cell", "depth", "heard", "message", "place", "run", "source", "task")
 
     def __init__(
         self, agent: AbstractObject, message: Message, cell: Cell, run: LocalRun, place: Place, heard: Event | None, depth: int
@@ -153,8 +166,7 @@ class LocalHandling:
         self.heard = heard
         self.depth = depth
         self.source: Source | None = run.source
-        self.crowded: Cell | None = None  # a listener whose mailbox this handler has overfilled by emitting
-        self.task: Task[Any] | None = None
+        self.task: Task[Any] | None = None  # None while its first step is made
 
     @property
     def network(self) -> AbstractObject:
@@ -189,12 +201,13 @@ class LocalHandling:
             await engine.room(self, crowded)
 
     async def call(self, message: Message, timeout: float | None) -> Message:
-        engine = self._still()
+        engine = self.run.engine
+        assert engine is not None
         waiter = engine.ask(self, message)
-        if not waiter.done:
+        if engine._ready and engine._left > 0 and engine.depth < DEPTH:
             engine.pump(waiter)
-            if not waiter.done:
-                await engine.answers(self, [waiter], 1, timeout)
+        if not waiter.done:
+            await engine.answers(self, [waiter], 1, timeout)
         if waiter.error is not None:
             raise waiter.error
         if waiter.reply is None:
@@ -228,7 +241,8 @@ class LocalHandling:
         began = perf_counter()
         used = Usage()
         try:
-            completion = await model.complete(request)
+            answer, world = model.complete(request), self.run.world
+            completion = await (answer if world is None else world.outside(answer))
             used = completion.usage
             return completion
         finally:
@@ -238,7 +252,9 @@ class LocalHandling:
         reserved = self.run.reserve(request, model)
         began = perf_counter()
         used = Usage()
-        chunks = model.stream(request)
+        chunks, world = model.stream(request), self.run.world
+        if world is not None:
+            chunks = _at_once(chunks, world)
         try:
             async for chunk in chunks:
                 if isinstance(chunk, Completion):
@@ -250,6 +266,20 @@ class LocalHandling:
             self.run.spent(self, reserved, used, perf_counter() - began)
 
 
+async def _at_once(chunks: AsyncIterator[Chunk], world: World) -> AsyncGenerator[Chunk]:
+    """In a simulated world a stream takes no time: all of it is there, or nothing."""
+
+    async def read() -> list[Chunk]:
+        try:
+            return [chunk async for chunk in chunks]
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+
+    for chunk in await world.outside(read()):
+        yield chunk
+
+
 # ---------------------------------------------------------------------------------------------- the engine
 
 
@@ -258,7 +288,10 @@ class Engine:
 
     _of_loops: WeakKeyDictionary[AbstractEventLoop, Engine] = WeakKeyDictionary()
 
-    __slots__ = ("__weakref__", "_left", "_pumped", "_ready", "_scheduled", "_spares", "_until", "cells", "depth", "loop", "runs")
+    __slots__ = (
+        "__weakref__", "_hooked", "_last", "_left", "_ready", "_scheduled", "_spare", "_spares", "_turn", "_until", "cells",
+        "depth", "loop", "runs",
+    )  # fmt: skip
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self.loop = loop
@@ -267,10 +300,13 @@ class Engine:
         self.depth = 0
         self._ready: deque[Cell] = deque()
         self._scheduled = False
+        self._spare: Body | None = None  # whose task is the current one while first steps are made
         self._spares: list[Body] = []
-        self._left = BUDGET
-        self._until = 0.0
-        self._pumped = 0.0  # seconds that others took inside the present step
+        self._left = BUDGET  # messages that may be handled before the event loop has its turn
+        self._turn = inf if isinstance(loop, World) else TURN_SECONDS  # in a world the order is not the machine's matter
+        self._until = 0.0  # and the time by which it has it
+        self._last = 0.0  # when the last step ended
+        self._hooked = False  # whether any agent wants to hear of each message it receives
 
     @classmethod
     def here(cls) -> Engine:
@@ -291,37 +327,33 @@ class Engine:
     # ------------------------------------------------------------------------------------------ sending
 
     def post(self, handling: LocalHandling, message: Message, waiter: Waiter | None) -> Cell | Tap | None:
-        """Bring a message on its way. Gives the receiver's cell if its mailbox is full: then wait for `room`."""
+        """Bring a message on its way. Gives what is full, if anything: then wait for `room`."""
         fields = message.__dict__
-        agent = handling.agent
-        sender = fields["sender"]
-        if sender is not agent:
+        agent, run = handling.agent, handling.run
+        if (sender := fields["sender"]) is not agent:
             if sender is None:
                 stamp(message, agent)
             elif sender != agent:
                 raise ForgedSender(agent.id, sender.id)
-        run = handling.run
-        if run.over:
-            raise RunCancelled("the run is over")
         receiver = fields["receiver"]
-        answered = fields["reply_to"]
-        if answered is not None and run.waiters:
+        if (answered := fields["reply_to"]) is not None and run.waiters:
             asked = run.waiters.get(answered.__dict__["id"])
             if asked is not None and (receiver is asked.caller.agent or receiver == asked.caller.agent):
-                run.count(1)
-                del run.waiters[answered.id]
-                run.handled += 1
+                if run.sent >= run.max_messages:
+                    raise run.limit_reached("messages")
+                run.sent += 1
+                run.ended += 1
+                del run.waiters[asked.message.__dict__["id"]]
                 tap = run.show(message, asked.caller.address) if run.watched else None
-                asked.end(message)
+                asked.done, asked.reply = True, message
+                if asked.future is not None and not asked.future.done():
+                    asked.future.set_result(None)
                 return tap
-        if answered is not None and run.abandoned and answered.id in run.abandoned:
-            run.count(1)
-            receiver_id = receiver.id if receiver is not None else ""
-            run.bury(message, receiver_id, CallTimeout(agent.id, answered.method, 0.0))
+        if run.special and self._post_specially(handling, message):
             return None
-        place = handling.place
         if receiver is None or receiver is run.outside:
             return run.deliver_outside(message, waiter)
+        place = handling.place
         route = place.routes.get(id(receiver))
         if route is None or route.agent is not receiver:
             if place.network is None and receiver != agent:
@@ -332,19 +364,32 @@ class Engine:
         if (sent := run.sent + 1) > run.max_messages:
             raise run.limit_reached("messages")
         run.sent = sent
+        cell = route.cell
         if waiter is not None:
-            waiter.receiver = route.cell
+            waiter.receiver = cell
             run.waiters[fields["id"]] = waiter
+        if fields["deadline"] is not None:
+            run.special = True
         tap = run.show(message, route.place.address(receiver)) if run.watched else None
-        return self._put(route.cell, (message, handling, route.place, None)) or tap
-
-    def _put(self, cell: Cell, entry: Entry) -> Cell | None:
+        entry = (message, handling, route.place, None, (type(message), fields["method"]))
         queue = cell.queue
         if len(queue) >= cell.full:
-            if not self._make_room(cell, entry):
-                return None
+            return self._put(cell, entry) or tap
         queue.append(entry)
-        entry[1].run.pending += 1
+        if not cell.queued and cell.active < cell.concurrency:
+            cell.queued = True
+            self._ready.append(cell)
+            if not self._scheduled:
+                self._scheduled = True
+                self.loop.call_soon(self._drain)
+        return tap
+
+    def _put(self, cell: Cell, entry: Entry) -> Cell | None:
+        """Put a message into a mailbox whatever it wants done when it is full. Gives the cell if it is full now."""
+        queue = cell.queue
+        if len(queue) >= cell.full and not self._make_room(cell, entry):
+            return None
+        queue.append(entry)
         if not cell.queued and cell.active < cell.concurrency:
             cell.queued = True
             self._ready.append(cell)
@@ -353,10 +398,24 @@ class Engine:
                 self.loop.call_soon(self._drain)
         return cell if len(queue) > cell.limit else None
 
+    def _post_specially(self, handling: LocalHandling, message: Message) -> bool:
+        """What a run wants that is over, or in which somebody gave up waiting or wants to hear of each message sent."""
+        run, answered, agent = handling.run, message.reply_to, cast(GenAgent, handling.agent)
+        if run.over:
+            raise RunCancelled("the run is over")
+        if agent._callbacks:
+            run.call_back(agent, handling, agent._callbacks_of("sent"), Event("sent", message, agent.id))
+        if answered is None or answered.id not in run.abandoned:
+            return False
+        run.count(1)
+        receiver = message.receiver.id if message.receiver is not None else ""
+        run.bury(message, receiver, CallTimeout(agent.id, answered.method, 0.0))
+        return True
+
     def _make_room(self, cell: Cell, entry: Entry) -> bool:
         """What the mailbox wants done when it is full (or, to keep the latest, always). False: do not put it there."""
         queue, mailbox = cell.queue, type(cell.agent).mailbox
-        message, cause, place, _ = entry
+        message, cause, place, _, _ = entry
         match mailbox.when_full:
             case "reject":
                 if len(queue) >= cell.limit:
@@ -368,7 +427,6 @@ class Engine:
                     old = queue.popleft()
                     address = old[2].address(cell.agent)
                     old[1].run.bury(old[0], address, MailboxFull(address, cell.limit))
-                    old[1].run.settle(1)
             case "keep_latest":
                 key = mailbox.key or _sender_and_method
                 mine = key(message)
@@ -376,9 +434,7 @@ class Engine:
                     if key(waiting[0]) == mine:
                         queue[index] = entry
                         address = waiting[2].address(cell.agent)
-                        entry[1].run.pending += 1
                         waiting[1].run.bury(waiting[0], address, MailboxFull(address, cell.limit))
-                        waiting[1].run.settle(1)
                         return False
             case "wait":
                 pass
@@ -441,7 +497,7 @@ class Engine:
             cell = route.cell
             if route.place is not place:
                 place = route.place
-                entry = (message, handling, place, event)
+                entry = (message, handling, place, event, (type(message), event.name))
             assert entry is not None
             queue = cell.queue
             if len(queue) >= cell.full:
@@ -453,9 +509,8 @@ class Engine:
                 except MailboxFull:
                     continue  # this listener rejects; it was counted, and the speaker has done nothing wrong
                 if cell.when_full == "wait":
-                    handling.crowded = cell
+                    run.crowding[handling] = cell
             queue.append(entry)
-            run.pending += 1
             if not cell.queued and cell.active < cell.concurrency:
                 cell.queued = True
                 ready.append(cell)
@@ -471,7 +526,11 @@ class Engine:
 
     def ask(self, handling: LocalHandling, message: Message) -> Waiter:
         """Post a message whose reply somebody waits for."""
-        waiter = Waiter(handling, message)
+        waiter = _make(Waiter)
+        waiter.caller = handling
+        waiter.message = message
+        waiter.done = False
+        waiter.receiver = waiter.future = waiter.reply = waiter.error = None
         try:
             self.post(handling, message, waiter)
         except BaseException:
@@ -481,30 +540,31 @@ class Engine:
 
     def pump(self, waiter: Waiter) -> None:
         """Go on with others inside the waiting handler: often the reply comes without a turn of the event loop."""
-        if self.depth >= DEPTH or not self._ready or self._left <= 0:
+        ready, loop = self._ready, self.loop
+        if (task := current_task(loop)) is None:
             return
-        loop = self.loop
-        task = asyncio.current_task(loop)
-        if task is None:
-            return
-        ready = self._ready
-        self.depth += 1
-        began, pumped = perf_counter(), self._pumped
+        outer = self._spare
+        self._spare = spare = self._spares.pop() if self._spares else Body(loop)
         _leave_task(loop, task)
+        _enter_task(loop, spare.task)
+        self.depth += 1
+        self._last = perf_counter()
         try:
             while not waiter.done and ready and self._left > 0:
                 cell = ready.popleft()
                 cell.queued = False
                 self._serve(cell)
         finally:
-            _enter_task(loop, task)
             self.depth -= 1
-            self._pumped = pumped + perf_counter() - began  # it was not the waiting handler that took this time
+            _leave_task(loop, self._spare.task)
+            self._spares.append(self._spare)
+            self._spare = outer
+            _enter_task(loop, task)
 
     async def answers(self, handling: LocalHandling, waiters: list[Waiter], wanted: int, timeout: float | None) -> None:
         """Wait until `wanted` of the waiters have a reply, or so many failed that this cannot be, or time is over."""
         run, loop = handling.run, self.loop
-        main = handling.task is None or asyncio.current_task(loop) is handling.task
+        main = handling.task is None or current_task(loop) is handling.task
         timer: asyncio.TimerHandle | None = None
         over = False
         future: Future[None] = loop.create_future()
@@ -546,6 +606,7 @@ class Engine:
                 if not waiter.done:
                     run.waiters.pop(waiter.message.id, None)
                     run.abandoned.add(waiter.message.id)
+                    run.special = True
 
     def _block(self, handling: LocalHandling, receivers: Sequence[Cell | Tap], waiters: Sequence[Waiter] = ()) -> None:
         """Note that a handler waits, unless that can never end."""
@@ -558,12 +619,14 @@ class Engine:
             cell.waits[handling] = cells
         if waiters:
             run.blocked[handling] = waiters
-            if run.pending == len(run.blocked):
+            run.spare -= 1
+            if run.sent == run.ended - run.spare:
                 self.loop.call_soon(run.look)
 
     def _unblock(self, handling: LocalHandling) -> None:
         handling.cell.waits.pop(handling, None)
-        handling.run.blocked.pop(handling, None)
+        if handling.run.blocked.pop(handling, None) is not None:
+            handling.run.spare += 1
 
     # ------------------------------------------------------------------------------------------ handling
 
@@ -571,21 +634,36 @@ class Engine:
         """Serve cells until there are none, or the event loop should have its turn."""
         ready, loop = self._ready, self.loop
         self._left = BUDGET
-        self._until = perf_counter() + TURN_SECONDS
+        self._last = perf_counter()
+        self._until = self._last + self._turn
+        if GenAgent.hooked and not self._hooked:
+            self._hooked = True
+            for run in self.runs:
+                run.special = True
+        self._spare = self._spares.pop() if self._spares else Body(loop)
+        _enter_task(loop, self._spare.task)
         try:
             while ready and self._left > 0:
                 cell = ready.popleft()
                 cell.queued = False
                 self._serve(cell)
         finally:
+            _leave_task(loop, self._spare.task)
+            self._spares.append(self._spare)
+            self._spare = None
             self._left = BUDGET  # for calls out of tasks, until the next turn
             self._scheduled = bool(ready)
             if ready:
                 loop.call_soon(self._drain)
 
     def _serve(self, cell: Cell) -> None:
-        """Handle what waits in a mailbox, as far as the agent is free and time is left."""
+        """Handle what waits in a mailbox, as far as the agent is free and time is left.
+
+        The hottest loop of all: what is not an everyday message leaves it early, and nothing here is called that could be
+        written out (benchmarks/README.md, W1 to W4).
+        """
         queue = cell.queue
+        agent = cell.agent
         while queue and cell.active < cell.concurrency:
             if self._left <= 0:
                 if not cell.queued:
@@ -595,104 +673,136 @@ class Engine:
             self._left -= 1
             entry = queue.popleft()
             if cell.room and len(queue) <= cell.limit // 2:
-                for future in cell.room:
-                    if not future.done():
-                        future.set_result(None)
-                cell.room.clear()
-            message, cause, place, heard = entry
-            run = cause.run
-            if run.over:
-                run.end_entry("cancelled", message, place.address(cell.agent))
-                run.settle(1)
-                continue
-            if (message.__dict__["deadline"] is not None or run.abandoned) and run.expired(entry, cell):
+                cell.make_room()
+            message, cause, place, heard, key = entry
+            run: LocalRun = cause.run
+            handling = _make(LocalHandling)
+            handling.agent = agent
+            handling.message = message
+            handling.cell = cell
+            handling.run = run
+            handling.place = place
+            handling.heard = heard
+            handling.depth = cause.depth + 1
+            handling.source = run.source
+            handling.task = None
+            if run.special and self._begin_specially(handling, entry):
                 continue
             cell.active += 1
-            handling = LocalHandling(cell.agent, message, cell, run, place, heard, cause.depth + 1)
-            self._begin(handling)
-
-    def _begin(self, handling: LocalHandling) -> None:
-        """The first step of a handler; most end with it."""
-        cell, message, run = handling.cell, handling.message, handling.run
-        agent = handling.agent
-        heard = handling.heard
-        table, kind = cell.table, type(message)
-        handler = table.find(kind, heard.name) if heard is not None else None
-        if handler is None:
-            handler = table.find(kind, message.__dict__["method"])
-        if run.observers or cell.agent._callbacks:
-            run.show_start(handling)
-        context = run.context.copy()
-        began = perf_counter()
-        self._pumped = 0.0
-        try:
-            if not cell.started or handler is None or handler.blocking:
-                coroutine = self._long_way(handling, handler, context)
-            elif handler.colour == ASYNC:
-                coroutine = handler.function(agent, message)
-            elif handler.colour == PLAIN:
-                value = context.run(_plain, handling, handler.function, agent, message)
-                if value is None:
-                    self._time(began, handling)
-                    self._end(handling)
-                    return
-                coroutine = _wait_for(value) if isawaitable(value) else None
-                if coroutine is None:
-                    self._time(began, handling)
+            handler = cell.handlers.get(key)
+            if handler is None:
+                handler, function = self._look_up(cell, key, handling)
+            else:
+                function = handler.function
+            context = run.context.copy()
+            try:
+                match handler.colour:
+                    case 2:  # ASYNC
+                        coroutine = function(agent, message)
+                    case 0:  # PLAIN
+                        value = context.run(_plain, handling, function, agent, message)
+                        coroutine = None
+                        if value is not None and isawaitable(value):
+                            coroutine = _wait_for(value)
+                    case 3:  # ASYNC_GENERATOR
+                        coroutine = self._drive_async(handling, function(agent, message))
+                    case 1:  # GENERATOR
+                        coroutine = self._drive(handling, function(agent, message))
+                if coroutine is not None:
+                    waits_for = context.run(_first, handling, coroutine)
+                    self._suspended(handling, coroutine, waits_for, context)
+                    continue
+            except StopIteration as stop:  # how a coroutine returns
+                value = stop.value
+            except BaseException as error:
+                self._failed(handling, error)
+                if isinstance(error, (Exception, asyncio.CancelledError)):
+                    continue
+                raise
+            now = perf_counter()
+            if now > self._until:
+                self._late(handling, now)
+            self._last = now
+            if run.crowding or run.special:
+                self._returned(handling, context, value)
+                continue
+            if value is not None:
+                if not isinstance(value, AbstractMessage):
                     self._returned(handling, context, value)
-                    return
-            elif handler.colour == GENERATOR:
-                coroutine = self._drive(handling, handler.function(agent, message))
-            else:
-                coroutine = self._drive_async(handling, handler.function(agent, message))
-        except BaseException as error:
-            self._failed(handling, error)
-            if isinstance(error, Exception):
-                return
-            raise
-        body = self._spares.pop() if self._spares else Body(self.loop)
-        loop = self.loop
-        _enter_task(loop, body.task)
-        handling.task = body.task
-        try:
-            waits_for = context.run(_first, handling, coroutine)
-        except StopIteration as stop:
-            _leave_task(loop, body.task)
-            self._spares.append(body)
-            self._time(began, handling)
-            if stop.value is None:
-                self._end(handling)
-            else:
-                handling.task = None
-                self._returned(handling, context, stop.value)
-            return
-        except BaseException as error:
-            _leave_task(loop, body.task)
-            self._spares.append(body)
-            self._failed(handling, error)
-            if isinstance(error, (Exception, asyncio.CancelledError)):
-                return
-            raise
+                    continue
+                try:
+                    crowded = self.post(handling, cast(Message, value), None)
+                except Exception as error:
+                    self._failed(handling, error)
+                    continue
+                if crowded is not None or run.special:
+                    self._spawn(handling, context, self._when_room(handling, crowded))
+                    continue
+            cell.active -= 1
+            run.ended += 1
+            if run.sent == run.ended - run.spare:
+                run.look()
+
+    def _look_up(self, cell: Cell, key: tuple[type[Message], str], handling: LocalHandling) -> tuple[Handler, Any]:
+        """The handler of a message that has none in the cache, or whose agent has yet to start."""
+        handler = cell.table.find(*key)
+        if handler is None and handling.heard is not None:  # an event without a handler of its name: by the message's own
+            handler = cell.table.find(key[0], handling.message.method)
+        if cell.started and handler is not None and not handler.blocking:
+            cell.handlers[key] = handler
+            return handler, handler.function
+        return _LONG_WAY, partial(self._long_way, handling, handler)
+
+    def _begin_specially(self, handling: LocalHandling, entry: Entry) -> bool:
+        """What a run wants that is over, observed, or has deadlines. True if the message came to its end by that."""
+        run, cell, message = handling.run, handling.cell, handling.message
+        if run.over:
+            run.end_entry("cancelled", message, handling.address)
+            return True
+        if (message.deadline is not None or run.abandoned) and run.expired(entry, cell):
+            return True
+        run.show_start(handling)
+        return run.over
+
+    def _suspended(
+        self, handling: LocalHandling, coroutine: Coroutine[Any, Any, Any], waits_for: Future[Any] | None, context: Context
+    ) -> None:
+        """A handler's first step ended with waiting: let the spare task take it over, and get another spare one."""
+        body, loop = self._spare, self.loop
+        assert body is not None
         _leave_task(loop, body.task)
-        self._time(began, handling)
-        run.tasks.add(body.take_over(coroutine, waits_for, context, partial(self._task_ended, handling, context)))
+        handling.task = body.task
+        handling.run.tasks.add(body.take_over(coroutine, waits_for, context, partial(self._task_ended, handling, context)))
+        self._spare = self._spares.pop() if self._spares else Body(loop)
+        _enter_task(loop, self._spare.task)
+        now = perf_counter()
+        if now > self._until:
+            self._late(handling, now)
+        self._last = now
+
+    def _late(self, handling: LocalHandling, now: float) -> None:
+        """Let the event loop have its turn: time is up. Say who took it, if one step did."""
+        self._left = 0
+        if now - self._last > LOOP_HELD_SECONDS:
+            handling.run.report_held(handling, now - self._last)
 
     def _task_ended(self, handling: LocalHandling, context: Context, value: object, error: BaseException | None) -> None:
         if handling.task is not None:
             handling.run.tasks.discard(handling.task)
         if error is not None:
             self._failed(handling, error)
-        elif value is None:
-            self._end(handling)
         else:
             self._returned(handling, context, value)
 
     def _returned(self, handling: LocalHandling, context: Context, value: object) -> None:
-        """A handler ended with something to send."""
+        """A handler ended, perhaps with something to send."""
         try:
-            if isinstance(value, Message):
-                crowded = self.post(handling, value, None)
-                if crowded is None and handling.crowded is None:
+            if value is None:
+                self._end(handling)
+                return
+            if isinstance(value, AbstractMessage):
+                crowded = self.post(handling, cast(Message, value), None)
+                if crowded is None:
                     self._end(handling)
                     return
                 rest: Coroutine[Any, Any, Any] = self._when_room(handling, crowded)
@@ -722,8 +832,8 @@ class Engine:
 
     async def _send_item(self, handling: LocalHandling, item: object) -> None:
         """Send what a handler yielded or returned: a message, several, or nothing."""
-        if isinstance(item, Message):
-            crowded = self.post(handling, item, None)
+        if isinstance(item, AbstractMessage):
+            crowded = self.post(handling, cast(Message, item), None)
             if crowded is not None:
                 await self.room(handling, crowded)
         elif isinstance(item, (list, tuple)):
@@ -745,15 +855,15 @@ class Engine:
                     return
                 step, value = generator.send, None
                 try:
-                    if isinstance(item, Message):
-                        crowded = self.post(handling, item, None)
+                    if isinstance(item, AbstractMessage):
+                        crowded = self.post(handling, cast(Message, item), None)
                         if crowded is not None:
                             await self.room(handling, crowded)
                     elif isinstance(item, Call):
                         value = await handling.call(item.message, item.timeout)
                     elif item is not None:
                         await self._send_item(handling, item)
-                    if handling.crowded is not None:
+                    if handling.run.crowding:
                         await self._uncrowd(handling)
                 except Exception as error:  # it is for the generator to mend, where it stands
                     step, value = generator.throw, error
@@ -770,13 +880,13 @@ class Engine:
                 except StopAsyncIteration:
                     return
                 try:
-                    if isinstance(item, Message):
-                        crowded = self.post(handling, item, None)
+                    if isinstance(item, AbstractMessage):
+                        crowded = self.post(handling, cast(Message, item), None)
                         if crowded is not None:
                             await self.room(handling, crowded)
                     elif item is not None:
                         await self._send_item(handling, item)
-                    if handling.crowded is not None:
+                    if handling.run.crowding:
                         await self._uncrowd(handling)
                 except Exception as error:  # it is for the generator to mend, where it stands
                     following = generator.athrow(error)
@@ -786,25 +896,24 @@ class Engine:
             await generator.aclose()
 
     async def _uncrowd(self, handling: LocalHandling) -> None:
-        crowded, handling.crowded = handling.crowded, None
+        crowded = handling.run.crowding.pop(handling, None)
         if crowded is not None:
             await self.room(handling, crowded)
 
-    async def _long_way(self, handling: LocalHandling, handler: Handler | None, context: Context) -> object:
+    async def _long_way(self, handling: LocalHandling, handler: Handler | None, agent: GenAgent, message: Message) -> object:
         """What is not an everyday step: an agent's start, a message that nobody takes, a handler in a thread."""
         cell = handling.cell
-        agent = cell.agent
         if not cell.started:
             cell.started = True
             handling.run.started.append(agent)
             await agent.astart()
         if handler is None:
-            value = agent.missing(handling.message)
+            value = agent.missing(message)
         elif handler.blocking:
-            run = partial(copy_context().run, handler.function, agent, handling.message)
-            value = await self.loop.run_in_executor(handling.run.threads(), run)
+            in_context = partial(copy_context().run, handler.function, agent, message)
+            value = await self.loop.run_in_executor(handling.run.threads(), in_context)
         else:
-            value = handler.function(agent, handling.message)
+            value = handler.function(agent, message)
         if isgenerator(value):
             await self._drive(handling, value)
         elif isasyncgen(value):
@@ -815,31 +924,24 @@ class Engine:
 
     # ------------------------------------------------------------------------------------------ endings
 
-    def _time(self, began: float, handling: LocalHandling) -> None:
-        """Let the event loop have its turn when time is up, and say who took it."""
-        now = perf_counter()
-        if now > self._until:
-            self._left = 0
-            if now - began - self._pumped > LOOP_HELD_SECONDS:
-                handling.run.report_held(handling, now - began - self._pumped)
-
     def _end(self, handling: LocalHandling) -> None:
         """A handler is done with its message."""
-        if handling.crowded is not None:  # it emitted more than a listener can take: it waits before its next message
-            self._spawn(handling, handling.run.context.copy(), self._uncrowd(handling))
-            return
         run = handling.run
-        run.handled += 1
+        if run.crowding and handling in run.crowding:  # it emitted more than a listener can take: it waits before it goes on
+            self._spawn(handling, run.context.copy(), self._uncrowd(handling))
+            return
         if run.observers:
             run.observe("handled", handling.address, handling.message)
         self._free(handling.cell)
-        run.pending -= 1
-        if run.pending == len(run.blocked):
-            run.look()
+        run.settle(1)
 
     def _free(self, cell: Cell) -> None:
         cell.active -= 1
-        if cell.queue and not cell.queued:
+        if cell.queue:
+            self._wake(cell)
+
+    def _wake(self, cell: Cell) -> None:
+        if not cell.queued:
             cell.queued = True
             self._ready.append(cell)
             if not self._scheduled:
@@ -852,25 +954,26 @@ class Engine:
         if run.over:
             run.end_entry("cancelled", message, handling.address, error)
         elif not isinstance(error, (Exception, asyncio.CancelledError)):  # Ctrl-C and the like
-            run.end_entry("failed", message, handling.address, error)
             run.finish("failed", error)
+            run.end_entry("failed", message, handling.address, error)
         elif not run.tell_caller(handling, error):
             delay = run.supervise(handling, error)
             if delay is not None:
                 run.retry_later(handling, delay)
                 return
         self._free(cell)
-        run.settle(1)
 
     def again(self, handling: LocalHandling) -> None:
         """Handle the same message once more; the agent was kept busy meanwhile."""
         if handling.run.over:
             self._failed(handling, RunCancelled())
         else:
-            fresh = LocalHandling(
-                handling.agent, handling.message, handling.cell, handling.run, handling.place, handling.heard, handling.depth
-            )
-            self._begin(fresh)
+            message, cell = handling.message, handling.cell
+            cell.active -= 1
+            method = handling.heard.name if handling.heard is not None else message.method
+            cause = LocalHandling(cell.agent, message, cell, handling.run, handling.place, None, handling.depth - 1)
+            cell.queue.appendleft((message, cause, handling.place, handling.heard, (type(message), method)))
+            self._wake(cell)
 
     async def release(self) -> None:
         """Give back what only running needs, when the last run of this loop has ended."""
@@ -882,6 +985,12 @@ class Engine:
                 task.cancel()
             if spares:
                 await asyncio.wait(spares)
+
+
+_make = object.__new__
+
+_LONG_WAY = Handler("", "", (), lambda: None, ASYNC)
+"""Stands for the handler where there is more to do than to call it."""
 
 
 def _first(handling: LocalHandling, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -937,40 +1046,51 @@ KEPT_DEAD_LETTERS = 1_000
 class LocalRun:
     """A run in this event loop: see `ports.Run`. `seed` is the one it was given or made."""
 
+    __slots__ = (
+        "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_held", "_randoms",
+        "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers", "_told", "abandoned", "agent", "blocked",
+        "context", "crowding", "ended", "engine", "id", "limits", "max_depth", "max_messages", "observers", "open",
+        "outside", "over", "place", "result", "root", "seed", "sent", "source", "spare", "special", "started", "taps",
+        "tasks", "waiters", "watched", "world",
+    )  # fmt: skip
+
     def __init__(
         self,
         agent: GenAgent,
         root: Message | None,
         limits: Limits,
         observers: tuple[Observer, ...],
+        id: str,
         seed: int,
-        clock: Clock | None,
-        *,
-        seeded: bool,
+        source: Source | None,
+        world: World | None,
     ) -> None:
-        self.id = f"run-{seed:x}" if seeded else unique_id()
+        self.id = id
         self.seed = seed
+        self.source = source
+        self.world = world
         self.agent = agent
         self.limits = limits
         self.observers = observers
         self.root = root
         self.open = root is None  # more may come from outside
-        self.source: Source | None = _OwnSource(f"{seed:x}", clock) if seeded or clock is not None else None
         self.outside: AbstractObject | None = None
         self.engine: Engine | None = None
         self.place = Place(agent if isinstance(agent, GenNetwork) else None, None, "", self._cell_of)
         # hot
         self.over = False
         self.watched = bool(observers)
-        self.pending = 0
+        self.special = bool(observers)  # over, observed, or with deadlines: more to do for each message
         self.sent = 0
-        self.handled = 0
+        self.ended = 0
+        self.spare = 0  # callbacks under way, less handlers that wait: nothing else is pending when sent == ended - spare
         self.max_messages = UNLIMITED if limits.messages is None else limits.messages
         self.max_depth = UNLIMITED if limits.depth is None else limits.depth
         self.context: Context = copy_context()
         self.waiters: dict[str, Waiter] = {}
         self.blocked: dict[LocalHandling, Sequence[Waiter]] = {}
         self.abandoned: set[str] = set()
+        self.crowding: dict[LocalHandling, Cell] = {}  # who emitted more than a listener can take
         # cold
         self.result: Message | None = None
         self.taps: list[Tap] = []
@@ -982,7 +1102,6 @@ class LocalRun:
         self._status: Status = "running"
         self._error: BaseException | None = None
         self._told = False
-        self._background = 0
         self._attempts: Counter[tuple[int, str]] = Counter()
         self._retries: dict[asyncio.TimerHandle, LocalHandling] = {}
         self._timers: set[asyncio.TimerHandle] = set()
@@ -1014,13 +1133,13 @@ class LocalRun:
         ends = self._ends
         return Statistics(
             sent=self.sent,
-            handled=self.handled,
+            handled=self.ended - ends.total(),
             failed=ends["failed"],
             expired=ends["expired"],
             cancelled=ends["cancelled"],
             rejected=ends["rejected"],
             dead=ends["dead"],
-            pending=self.pending - self._background,
+            pending=self.sent - self.ended,
             usage=self.usage,
             seconds=self._seconds if self._seconds is not None else perf_counter() - self._began,
         )
@@ -1126,7 +1245,7 @@ class LocalRun:
             route = place.route(receiver)
         if message.reply_to is not None and (asked := self.waiters.pop(message.reply_to.id, None)) is not None:
             self.count(1)
-            self.handled += 1
+            self.ended += 1
             asked.end(message)
             return None
         self.count(1)
@@ -1134,12 +1253,14 @@ class LocalRun:
             self.show(message, route.place.address(route.agent), tapped=False)
         # What comes from outside has no cause; a handling that never was stands for it.
         cause = LocalHandling(self.agent, message, route.cell, self, place, None, 0)
-        return engine._put(route.cell, (message, cause, route.place, None))
+        if message.deadline is not None:
+            self.special = True
+        return engine._put(route.cell, (message, cause, route.place, None, (type(message), message.method)))
 
     def deliver_outside(self, message: Message, waiter: Waiter | None) -> Tap | None:
         """Give a message to whoever started the run."""
         self.count(1)
-        self.handled += 1
+        self.ended += 1
         self.result = message
         if waiter is not None:
             self.waiters[message.id] = waiter
@@ -1175,15 +1296,15 @@ class LocalRun:
 
     def settle(self, ended: int) -> None:
         """So many deliveries came to their end."""
-        self.pending -= ended
-        if self.pending == len(self.blocked):
+        self.ended += ended
+        if self.sent == self.ended - self.spare:
             self.look()
 
     def look(self) -> None:
         """End the run if nothing is pending; end the waits if nothing but waiting is left."""
-        if self.over or self.pending != len(self.blocked):
+        if self.over or self.sent != self.ended - self.spare:
             return
-        if self.pending == 0:
+        if self.sent == self.ended and self.spare == 0:
             if not self.open:
                 self.finish("done", None)
         elif not self.open:
@@ -1266,11 +1387,10 @@ class LocalRun:
 
         def ended(task: Task[None]) -> None:
             self.tasks.discard(task)
-            self._background -= 1
-            self.settle(1)
+            self.spare -= 1
+            self.settle(0)
 
-        self.pending += 1
-        self._background += 1
+        self.spare += 1
         task = self.engine.loop.create_task(hear(), context=self.context.copy())
         self.tasks.add(task)
         task.add_done_callback(ended)
@@ -1298,6 +1418,7 @@ class LocalRun:
         self._ends[kind] += 1
         if self.observers:
             self.observe(kind, address, message, error=error)
+        self.settle(1)
 
     def bury(self, message: Message, address: str, reason: BaseException) -> None:
         """Put a message to the dead letters."""
@@ -1308,7 +1429,7 @@ class LocalRun:
 
     def expired(self, entry: Entry, cell: Cell) -> bool:
         """End a delivery whose time is over: its deadline passed, or whoever called for it gave up."""
-        message, _, place, _ = entry
+        message, place = entry[0], entry[2]
         now = datetime.now(UTC) if self.source is None else self.source.now()
         if message.id not in self.abandoned and (message.deadline is None or message.deadline > now):
             return False
@@ -1316,7 +1437,6 @@ class LocalRun:
         self.end_entry("expired", message, error.address, error)
         if (waiter := self.waiters.pop(message.id, None)) is not None:
             waiter.end(None, error)
-        self.settle(1)
         return True
 
     def tell_caller(self, handling: LocalHandling, error: BaseException) -> bool:
@@ -1368,8 +1488,8 @@ class LocalRun:
             if directive == "stop":
                 break
             place = place.parent
+        self.finish("failed", self._failure(handling, error))  # first: the last message to end would end the run as done
         self.end_entry("failed", message, address, error)
-        self.finish("failed", self._failure(handling, error))
         return None
 
     def retry_later(self, handling: LocalHandling, delay: float) -> None:
@@ -1442,8 +1562,6 @@ class LocalRun:
                 cell.queue.remove(entry)
                 address = entry[2].address(cell.agent)
                 self.bury(entry[0], address, UnknownAddress(address, self.agent.id))
-            if gone:
-                self.settle(len(gone))
 
     def _tick(self, agent: GenAgent, place: Place) -> None:
         """Start the periodic handlers of an agent, once."""
@@ -1464,7 +1582,7 @@ class LocalRun:
                     if self.sent < self.max_messages:
                         self.count(1)
                         cause = LocalHandling(agent, message, cell, self, self.place, None, 0)
-                        engine._put(cell, (message, cause, place, None))
+                        engine._put(cell, (message, cause, place, None, (Message, handler.method)))
                     else:
                         self.limit_reached("messages")
                 self._timers.add(engine.loop.call_later(handler.every or 1.0, tick))
@@ -1490,7 +1608,7 @@ class LocalRun:
         engine = self.engine
         if self.over or engine is None:
             return
-        self.over = True
+        self.over = self.special = True
         self._status, self._error = status, error
         for timer in self._timers:
             timer.cancel()
@@ -1509,19 +1627,15 @@ class LocalRun:
                 cell.queue.extend(kept)
                 for entry in left:
                     self.end_entry("cancelled", entry[0], entry[2].address(cell.agent))
-                self.pending -= len(left)
-                for future in cell.room:
-                    if not future.done():
-                        future.set_result(None)
-                cell.room.clear()
-        current = asyncio.current_task(engine.loop) if self.tasks else None
+                cell.make_room()
+        current = current_task(engine.loop) if self.tasks else None
         for task in self.tasks:
             if task is not current:
                 task.cancel()
         self._closing = engine.loop.create_task(self._close(engine))
 
     async def _close(self, engine: Engine) -> None:
-        while tasks := self.tasks - {asyncio.current_task()}:
+        while tasks := self.tasks - {current_task()}:
             await asyncio.wait(tasks)
         for agent in self.started:
             try:
@@ -1537,6 +1651,7 @@ class LocalRun:
         for agent in self.started:
             if (cell := engine.cells.get(id(agent))) is not None:
                 cell.started = False
+                cell.handlers = {}
         await engine.release()
         runs = _running[id(self.agent)][1]
         runs.discard(self)

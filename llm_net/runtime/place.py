@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from llm_net.address import AbstractObject, Reference
-from llm_net.base import ITSELF, GenAgent, GenNetwork
+from llm_net.base import GenAgent, GenNetwork
 from llm_net.errors import UnknownAddress
+from llm_net.graph import ITSELF
 from llm_net.runtime.cell import Cell
 
 
