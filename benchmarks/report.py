@@ -34,6 +34,7 @@ def markdown(sitting: Sitting) -> str:
         _waits(figures),
         _imports(figures),
         _flat(figures),
+        _runs(figures),
         _aims(figures),
         _failures(sitting),
     ]
@@ -190,6 +191,14 @@ def _flat(figures: Figures) -> str:
             times = "–" if slower is None else f"{slower:.2f}"
             rows.append([f"{key} {WORKLOADS[key].title}", f"{_three(cost.value * 1e6)}{cost.spread}", times])
     return _table(["Flatness", "CPU µs per round trip", "÷ F0"], rows)
+
+
+def _runs(figures: Figures) -> str:
+    rows = []
+    for name in CONTENDERS:
+        if cost := figures.cost(name, "R1"):
+            rows.append([name, f"{_three(cost.value * 1e6)}{cost.spread}"])
+    return _table([f"R1 {WORKLOADS['R1'].title}", "CPU µs per run"], rows)
 
 
 def _aims(figures: Figures) -> str:
