@@ -81,11 +81,12 @@ def every(seconds: float) -> Callable[[F], F]:
 class Table:
     """The handlers of one class."""
 
-    __slots__ = ("_cache", "_pending", "_reserved", "_subject", "_ticks", "_typed", "_verbs")
+    __slots__ = ("everyday", "_cache", "_pending", "_reserved", "_subject", "_ticks", "_typed", "_verbs")
 
     def __init__(self, subject: str, reserved: Iterable[str] = ()) -> None:
         self._subject = subject
         self._ticks = False
+        self.everyday: dict[tuple[type[Message], str], Handler] = {}  # a runtime's: what it found and may call at once
         self._reserved = frozenset(reserved)
         self._verbs: dict[str, list[Handler]] = {}
         self._typed: list[Handler] = []

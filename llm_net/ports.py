@@ -62,7 +62,7 @@ class Observation:
     """Something that happened in a run, told to its observers.
 
     `kind` of a message: "sent" (to one receiver), then "started", then exactly one of "handled", "failed", "expired",
-    "cancelled", "rejected", "dead". Besides: "retried", "emitted" (`message` under `event`), "model" (a call of a model
+    "cancelled", "rejected", "dead" (a reply to a call, and what goes outside, is taken without being "started"). Besides: "retried", "emitted" (`message` under `event`), "model" (a call of a model
     ended; `usage`), and "ended" (the run itself).
 
     Args:

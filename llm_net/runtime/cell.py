@@ -11,9 +11,9 @@ from llm_net.dispatch import Handler, Table
 from llm_net.event import Event
 from llm_net.message import Message
 
-Entry: TypeAlias = tuple[Message, Any, Any, Event | None, tuple[type[Message], str]]
-"""A message in a mailbox: what it says, what caused it (a LocalHandling), where it is heard (a Place: both know cells), the
-event it is heard as, if any, and what its handler is looked up by."""
+Entry: TypeAlias = tuple[Message, Any, int, Any, Event | None, tuple[type[Message], str]]
+"""A message in a mailbox: what it says, its run (a LocalRun), the length of the chain of messages that led to it, where it is
+heard (a Place: both know cells), the event it is heard as, if any, and what its handler is looked up by."""
 
 
 class Cell:
@@ -28,7 +28,9 @@ class Cell:
         kind = type(agent)
         self.agent = agent
         self.table: Table = kind.handlers
-        self.handlers: dict[tuple[type[Message], str], Handler] = {}  # those found so far that need nothing special
+        started = kind.astart is GenAgent.astart
+        # Those found so far that need nothing special, shared by all agents of a class; none before the agent has started.
+        self.handlers: dict[tuple[type[Message], str], Handler] = self.table.everyday if started else {}
         self.queue: deque[Entry] = deque()
         self.queued = False  # whether it stands in the ready list
         self.active = 0  # handlers under way
@@ -38,7 +40,7 @@ class Cell:
         self.full = self.limit if self.when_full == "wait" else 0  # length from which posting takes the long way
         self.room: list[Future[None]] = []  # senders that wait for room
         self.waits: dict[object, tuple[Cell, ...]] = {}  # handlers that wait, and for whom: for each of them
-        self.started = kind.astart is GenAgent.astart  # whether astart was called, if there is one
+        self.started = started  # whether astart was called, if there is one
         self.state: dict[str, Any] | None = None  # fields at the start, where a restart may be asked for
 
     def make_room(self) -> None:

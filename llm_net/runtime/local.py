@@ -18,11 +18,10 @@ import warnings
 from asyncio import AbstractEventLoop, Future, Task, _get_running_loop, current_task
 from asyncio.tasks import _enter_task, _leave_task
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
 from copy import deepcopy
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from inspect import isasyncgen, isawaitable, isgenerator
@@ -33,10 +32,10 @@ from types import TracebackType
 from typing import Any, Self, cast
 from weakref import WeakKeyDictionary
 
-from llm_net.address import AbstractObject, Reference
+from llm_net.address import AbstractObject
 from llm_net.base import Call, GenAgent, GenNetwork
 from llm_net.chat import Chunk, Completion, Request, Usage
-from llm_net.dispatch import ASYNC, Handler
+from llm_net.dispatch import ASYNC, ASYNC_GENERATOR, PLAIN, Handler
 from llm_net.errors import (
     AgentFailed,
     AlreadyRunning,
@@ -45,7 +44,6 @@ from llm_net.errors import (
     Expired,
     ForgedSender,
     LimitReached,
-    LlmNetError,
     MailboxFull,
     NotHandling,
     NotUnderstood,
@@ -57,11 +55,11 @@ from llm_net.event import Callback, Event
 from llm_net.graph import ITSELF
 from llm_net.limits import Limits
 from llm_net.message import AbstractMessage, Message, Source, origin, stamp, unique_id
-from llm_net.ports import Clock, DeadLetter, Model, Observation, Observer, Run, Statistics, Status, World
+from llm_net.ports import Clock, DeadLetter, Model, Observation, Observer, Statistics, Status, World
 from llm_net.runtime.budget import Budget
 from llm_net.runtime.cell import Cell, Entry, waiting_ring
 from llm_net.runtime.place import Place, Route
-from llm_net.runtime.step import Body
+from llm_net.runtime.step import PARKED, Body, park
 from llm_net.supervision import Directive, Failure, Retry
 
 BUDGET = 256
@@ -151,22 +149,21 @@ class Waiter:
 
 
 class LocalHandling:
-    """One agent handling one message."""
+    """What an agent can do while it handles a message. Each worker has one, and fills it anew for each message."""
 
-    __slots__ = ("agent", "cell", "depth", "heard", "message", "place", "run", "source", "task")
+    __slots__ = ("agent", "body", "cell", "depth", "heard", "message", "place", "run", "source")
 
-    def __init__(
-        self, agent: AbstractObject, message: Message, cell: Cell, run: LocalRun, place: Place, heard: Event | None, depth: int
-    ) -> None:
-        self.agent = agent
-        self.message = message
-        self.cell = cell
+    agent: GenAgent
+    message: Message
+    cell: Cell
+    place: Place
+    heard: Event | None
+    depth: int
+
+    def __init__(self, run: LocalRun, body: Body) -> None:
         self.run = run
-        self.place = place
-        self.heard = heard
-        self.depth = depth
         self.source: Source | None = run.source
-        self.task: Task[Any] | None = None  # None while its first step is made
+        self.body = body
 
     @property
     def network(self) -> AbstractObject:
@@ -289,8 +286,8 @@ class Engine:
     _of_loops: WeakKeyDictionary[AbstractEventLoop, Engine] = WeakKeyDictionary()
 
     __slots__ = (
-        "__weakref__", "_hooked", "_last", "_left", "_ready", "_scheduled", "_spare", "_spares", "_turn", "_until", "cells",
-        "depth", "loop", "runs",
+        "__weakref__", "_asker", "_hooked", "_last", "_left", "_ready", "_scheduled", "_turn", "_until", "cells", "depth",
+        "loop", "runs",
     )  # fmt: skip
 
     def __init__(self, loop: AbstractEventLoop) -> None:
@@ -300,8 +297,7 @@ class Engine:
         self.depth = 0
         self._ready: deque[Cell] = deque()
         self._scheduled = False
-        self._spare: Body | None = None  # whose task is the current one while first steps are made
-        self._spares: list[Body] = []
+        self._asker: Waiter | None = None  # for whose reply messages are handled just now, inside its handler
         self._left = BUDGET  # messages that may be handled before the event loop has its turn
         self._turn = inf if isinstance(loop, World) else TURN_SECONDS  # in a world the order is not the machine's matter
         self._until = 0.0  # and the time by which it has it
@@ -344,7 +340,7 @@ class Engine:
                 run.sent += 1
                 run.ended += 1
                 del run.waiters[asked.message.__dict__["id"]]
-                tap = run.show(message, asked.caller.address) if run.watched else None
+                tap = run.show_taken(message, asked.caller.address) if run.watched else None
                 asked.done, asked.reply = True, message
                 if asked.future is not None and not asked.future.done():
                     asked.future.set_result(None)
@@ -371,7 +367,7 @@ class Engine:
         if fields["deadline"] is not None:
             run.special = True
         tap = run.show(message, route.place.address(receiver)) if run.watched else None
-        entry = (message, handling, route.place, None, (type(message), fields["method"]))
+        entry = (message, run, handling.depth + 1, route.place, None, (type(message), fields["method"]))
         queue = cell.queue
         if len(queue) >= cell.full:
             return self._put(cell, entry) or tap
@@ -409,32 +405,34 @@ class Engine:
             return False
         run.count(1)
         receiver = message.receiver.id if message.receiver is not None else ""
+        if run.watched:
+            run.show(message, receiver)
         run.bury(message, receiver, CallTimeout(agent.id, answered.method, 0.0))
         return True
 
     def _make_room(self, cell: Cell, entry: Entry) -> bool:
         """What the mailbox wants done when it is full (or, to keep the latest, always). False: do not put it there."""
         queue, mailbox = cell.queue, type(cell.agent).mailbox
-        message, cause, place, _, _ = entry
+        message, run, place = entry[0], entry[1], entry[3]
         match mailbox.when_full:
             case "reject":
                 if len(queue) >= cell.limit:
                     error = MailboxFull(place.address(cell.agent), cell.limit)
-                    cause.run.end_entry("rejected", message, place.address(cell.agent), error)
+                    run.end_entry("rejected", message, place.address(cell.agent), error)
                     raise error
             case "drop_oldest":
                 if len(queue) >= cell.limit:
                     old = queue.popleft()
-                    address = old[2].address(cell.agent)
-                    old[1].run.bury(old[0], address, MailboxFull(address, cell.limit))
+                    address = old[3].address(cell.agent)
+                    old[1].bury(old[0], address, MailboxFull(address, cell.limit))
             case "keep_latest":
                 key = mailbox.key or _sender_and_method
                 mine = key(message)
                 for index, waiting in enumerate(queue):
                     if key(waiting[0]) == mine:
                         queue[index] = entry
-                        address = waiting[2].address(cell.agent)
-                        waiting[1].run.bury(waiting[0], address, MailboxFull(address, cell.limit))
+                        address = waiting[3].address(cell.agent)
+                        waiting[1].bury(waiting[0], address, MailboxFull(address, cell.limit))
                         return False
             case "wait":
                 pass
@@ -497,7 +495,7 @@ class Engine:
             cell = route.cell
             if route.place is not place:
                 place = route.place
-                entry = (message, handling, place, event, (type(message), event.name))
+                entry = (message, run, handling.depth + 1, place, event, (type(message), event.name))
             assert entry is not None
             queue = cell.queue
             if len(queue) >= cell.full:
@@ -540,31 +538,24 @@ class Engine:
 
     def pump(self, waiter: Waiter) -> None:
         """Go on with others inside the waiting handler: often the reply comes without a turn of the event loop."""
-        ready, loop = self._ready, self.loop
+        loop = self.loop
         if (task := current_task(loop)) is None:
             return
-        outer = self._spare
-        self._spare = spare = self._spares.pop() if self._spares else Body(loop)
-        _leave_task(loop, task)
-        _enter_task(loop, spare.task)
+        outer, self._asker = self._asker, waiter
         self.depth += 1
         self._last = perf_counter()
+        _leave_task(loop, task)
         try:
-            while not waiter.done and ready and self._left > 0:
-                cell = ready.popleft()
-                cell.queued = False
-                self._serve(cell)
+            self._serve()
         finally:
-            self.depth -= 1
-            _leave_task(loop, self._spare.task)
-            self._spares.append(self._spare)
-            self._spare = outer
             _enter_task(loop, task)
+            self.depth -= 1
+            self._asker = outer
 
     async def answers(self, handling: LocalHandling, waiters: list[Waiter], wanted: int, timeout: float | None) -> None:
         """Wait until `wanted` of the waiters have a reply, or so many failed that this cannot be, or time is over."""
         run, loop = handling.run, self.loop
-        main = handling.task is None or current_task(loop) is handling.task
+        main = not handling.body.detached or current_task(loop) is handling.body.task
         timer: asyncio.TimerHandle | None = None
         over = False
         future: Future[None] = loop.create_future()
@@ -632,7 +623,6 @@ class Engine:
 
     def _drain(self) -> None:
         """Serve cells until there are none, or the event loop should have its turn."""
-        ready, loop = self._ready, self.loop
         self._left = BUDGET
         self._last = perf_counter()
         self._until = self._last + self._turn
@@ -640,118 +630,161 @@ class Engine:
             self._hooked = True
             for run in self.runs:
                 run.special = True
-        self._spare = self._spares.pop() if self._spares else Body(loop)
-        _enter_task(loop, self._spare.task)
         try:
-            while ready and self._left > 0:
-                cell = ready.popleft()
-                cell.queued = False
-                self._serve(cell)
+            self._serve()
         finally:
-            _leave_task(loop, self._spare.task)
-            self._spares.append(self._spare)
-            self._spare = None
             self._left = BUDGET  # for calls out of tasks, until the next turn
-            self._scheduled = bool(ready)
-            if ready:
-                loop.call_soon(self._drain)
+            self._scheduled = bool(self._ready)
+            if self._ready:
+                self.loop.call_soon(self._drain)
 
-    def _serve(self, cell: Cell) -> None:
-        """Handle what waits in a mailbox, as far as the agent is free and time is left.
-
-        The hottest loop of all: what is not an everyday message leaves it early, and nothing here is called that could be
-        written out (benchmarks/README.md, W1 to W4).
-        """
-        queue = cell.queue
-        agent = cell.agent
-        while queue and cell.active < cell.concurrency:
-            if self._left <= 0:
-                if not cell.queued:
-                    cell.queued = True
-                    self._ready.append(cell)
-                return
-            self._left -= 1
-            entry = queue.popleft()
-            if cell.room and len(queue) <= cell.limit // 2:
-                cell.make_room()
-            message, cause, place, heard, key = entry
-            run: LocalRun = cause.run
-            handling = _make(LocalHandling)
-            handling.agent = agent
-            handling.message = message
-            handling.cell = cell
-            handling.run = run
-            handling.place = place
-            handling.heard = heard
-            handling.depth = cause.depth + 1
-            handling.source = run.source
-            handling.task = None
-            if run.special and self._begin_specially(handling, entry):
+    def _serve(self) -> None:
+        """Let workers take messages from the cells that are ready, each worker until one of its handlers waits."""
+        ready, loop, asker = self._ready, self.loop, self._asker
+        while ready and self._left > 0 and (asker is None or not asker.done):
+            cell = ready[0]
+            if not cell.queue:
+                ready.popleft().queued = False
                 continue
-            cell.active += 1
-            handler = cell.handlers.get(key)
-            if handler is None:
-                handler, function = self._look_up(cell, key, handling)
-            else:
-                function = handler.function
-            context = run.context.copy()
+            run: LocalRun = cell.queue[0][1]
+            body = run.idle.pop() if run.idle else self._new_worker(run)
+            _enter_task(loop, body.task)
             try:
-                match handler.colour:
-                    case 2:  # ASYNC
-                        coroutine = function(agent, message)
-                    case 0:  # PLAIN
-                        value = context.run(_plain, handling, function, agent, message)
-                        coroutine = None
-                        if value is not None and isawaitable(value):
-                            coroutine = _wait_for(value)
-                    case 3:  # ASYNC_GENERATOR
-                        coroutine = self._drive_async(handling, function(agent, message))
-                    case 1:  # GENERATOR
-                        coroutine = self._drive(handling, function(agent, message))
-                if coroutine is not None:
-                    waits_for = context.run(_first, handling, coroutine)
-                    self._suspended(handling, coroutine, waits_for, context)
-                    continue
-            except StopIteration as stop:  # how a coroutine returns
-                value = stop.value
-            except BaseException as error:
-                self._failed(handling, error)
-                if isinstance(error, (Exception, asyncio.CancelledError)):
-                    continue
+                waits_for = body.context.run(body.coroutine.send, None)
+            except StopIteration:
+                body.retire()
+                continue
+            except BaseException:
+                body.retire()
                 raise
+            finally:
+                _leave_task(loop, body.task)
+            if waits_for is PARKED:
+                run.idle.append(body)
+                continue
+            run.tasks.add(body.detach(waits_for))
+            handling = cast(LocalHandling, body.context[origin])
+            if handling.cell.queue and handling.cell.active < handling.cell.concurrency:
+                self._wake(handling.cell)
             now = perf_counter()
             if now > self._until:
                 self._late(handling, now)
             self._last = now
-            if run.crowding or run.special:
-                self._returned(handling, context, value)
-                continue
-            if value is not None:
-                if not isinstance(value, AbstractMessage):
-                    self._returned(handling, context, value)
-                    continue
-                try:
-                    crowded = self.post(handling, cast(Message, value), None)
-                except Exception as error:
-                    self._failed(handling, error)
-                    continue
-                if crowded is not None or run.special:
-                    self._spawn(handling, context, self._when_room(handling, crowded))
-                    continue
-            cell.active -= 1
-            run.ended += 1
-            if run.sent == run.ended - run.spare:
-                run.look()
 
-    def _look_up(self, cell: Cell, key: tuple[type[Message], str], handling: LocalHandling) -> tuple[Handler, Any]:
-        """The handler of a message that has none in the cache, or whose agent has yet to start."""
+    def _new_worker(self, run: LocalRun) -> Body:
+        body = Body(self.loop, run.context.copy())
+        handling = LocalHandling(run, body)
+        body.context.run(origin.set, handling)
+        body.coroutine = self._work(run, body, handling)
+        return body
+
+    async def _work(self, run: LocalRun, body: Body, handling: LocalHandling) -> None:
+        """A worker: handles messages of one run, one after the other.
+
+        It is stepped where there is something to do, with its task as the current one. If a handler waits, the task takes the
+        worker over, and it ends with that handler; others have gone on meanwhile. It also ends after a handler that left a
+        context variable set: the next one must not see it.
+
+        The hottest loop of all: nothing here is called that could be written out (benchmarks/README.md, W1 to W4).
+        """
+        ready = self._ready
+        clean = copy_context()
+        while True:
+            while ready and self._left > 0 and ((asker := self._asker) is None or not asker.done):
+                cell = ready[0]
+                queue, agent = cell.queue, cell.agent
+                if queue and queue[0][1] is not run:
+                    break  # for a worker of another run
+                ready.popleft()
+                cell.queued = False
+                while queue and cell.active < cell.concurrency and self._left > 0:
+                    entry = queue[0]
+                    if entry[1] is not run:
+                        break
+                    queue.popleft()
+                    self._left -= 1
+                    if cell.room and len(queue) <= cell.limit // 2:
+                        cell.make_room()
+                    message, _, depth, place, heard, key = entry
+                    handling.agent = agent
+                    handling.message = message
+                    handling.cell = cell
+                    handling.place = place
+                    handling.heard = heard
+                    handling.depth = depth
+                    if run.special and self._begin_specially(handling, entry):
+                        continue
+                    cell.active += 1
+                    handler = cell.handlers.get(key)
+                    try:
+                        if handler is None:
+                            value = await self._long_way(handling, key)
+                        elif (colour := handler.colour) == ASYNC:
+                            value = await handler.function(agent, message)
+                        elif colour == PLAIN:
+                            value = handler.function(agent, message)
+                        elif colour == ASYNC_GENERATOR:
+                            value = await self._drive_async(handling, handler.function(agent, message))
+                        else:
+                            value = await self._drive(handling, handler.function(agent, message))
+                        if value is not None:
+                            if isinstance(value, AbstractMessage):
+                                full = self.post(handling, cast(Message, value), None)
+                                if full is not None:
+                                    await self.room(handling, full)
+                            else:
+                                await self._send_value(handling, value)
+                        if run.crowding:
+                            await self._uncrowd(handling)
+                    except BaseException as error:
+                        self._failed(handling, error)
+                        if not isinstance(error, (Exception, asyncio.CancelledError)):
+                            raise
+                    else:
+                        if run.observers:
+                            run.observe("handled", handling.address, message)
+                        cell.active -= 1
+                        run.ended += 1
+                        if run.sent == run.ended - run.spare:
+                            run.look()
+                    if body.detached:
+                        run.tasks.discard(body.task)
+                        if queue:
+                            self._wake(cell)
+                        return
+                    now = perf_counter()
+                    if now > self._until:
+                        self._late(handling, now)
+                    self._last = now
+                    if copy_context() != clean:
+                        if queue:
+                            self._wake(cell)
+                        return
+                    if asker is not None and asker.done:
+                        break
+                if queue and cell.active < cell.concurrency:
+                    self._wake(cell)
+            await park()
+
+    async def _long_way(self, handling: LocalHandling, key: tuple[type[Message], str]) -> object:
+        """A message of a kind that this class of agents has not had before, or something else than an everyday step: an
+        agent's start, a message that nobody takes, a handler in a thread."""
+        cell, agent, message = handling.cell, handling.agent, handling.message
         handler = cell.table.find(*key)
         if handler is None and handling.heard is not None:  # an event without a handler of its name: by the message's own
-            handler = cell.table.find(key[0], handling.message.method)
-        if cell.started and handler is not None and not handler.blocking:
-            cell.handlers[key] = handler
-            return handler, handler.function
-        return _LONG_WAY, partial(self._long_way, handling, handler)
+            handler = cell.table.find(key[0], message.method)
+        if not cell.started:
+            cell.started = True
+            handling.run.started.append(agent)
+            await agent.astart()
+        if handler is not None and handler.blocking:
+            in_context = partial(copy_context().run, handler.function, agent, message)
+            return await self.loop.run_in_executor(handling.run.threads(), in_context)
+        if handler is None:
+            return agent.missing(message)
+        cell.handlers = cell.table.everyday  # of all agents of its class
+        cell.handlers[key] = handler
+        return handler.function(agent, message)
 
     def _begin_specially(self, handling: LocalHandling, entry: Entry) -> bool:
         """What a run wants that is over, observed, or has deadlines. True if the message came to its end by that."""
@@ -762,23 +795,9 @@ class Engine:
         if (message.deadline is not None or run.abandoned) and run.expired(entry, cell):
             return True
         run.show_start(handling)
+        if run.over:  # an observer or a callback ended it
+            run.end_entry("cancelled", message, handling.address)
         return run.over
-
-    def _suspended(
-        self, handling: LocalHandling, coroutine: Coroutine[Any, Any, Any], waits_for: Future[Any] | None, context: Context
-    ) -> None:
-        """A handler's first step ended with waiting: let the spare task take it over, and get another spare one."""
-        body, loop = self._spare, self.loop
-        assert body is not None
-        _leave_task(loop, body.task)
-        handling.task = body.task
-        handling.run.tasks.add(body.take_over(coroutine, waits_for, context, partial(self._task_ended, handling, context)))
-        self._spare = self._spares.pop() if self._spares else Body(loop)
-        _enter_task(loop, self._spare.task)
-        now = perf_counter()
-        if now > self._until:
-            self._late(handling, now)
-        self._last = now
 
     def _late(self, handling: LocalHandling, now: float) -> None:
         """Let the event loop have its turn: time is up. Say who took it, if one step did."""
@@ -786,49 +805,14 @@ class Engine:
         if now - self._last > LOOP_HELD_SECONDS:
             handling.run.report_held(handling, now - self._last)
 
-    def _task_ended(self, handling: LocalHandling, context: Context, value: object, error: BaseException | None) -> None:
-        if handling.task is not None:
-            handling.run.tasks.discard(handling.task)
-        if error is not None:
-            self._failed(handling, error)
+    async def _send_value(self, handling: LocalHandling, value: object) -> None:
+        """Send what a handler returned that is not a message: it may be, or make, several."""
+        if isgenerator(value):
+            await self._drive(handling, value)
+        elif isasyncgen(value):
+            await self._drive_async(handling, value)
         else:
-            self._returned(handling, context, value)
-
-    def _returned(self, handling: LocalHandling, context: Context, value: object) -> None:
-        """A handler ended, perhaps with something to send."""
-        try:
-            if value is None:
-                self._end(handling)
-                return
-            if isinstance(value, AbstractMessage):
-                crowded = self.post(handling, cast(Message, value), None)
-                if crowded is None:
-                    self._end(handling)
-                    return
-                rest: Coroutine[Any, Any, Any] = self._when_room(handling, crowded)
-            elif isgenerator(value):
-                rest = self._drive(handling, value)
-            elif isasyncgen(value):
-                rest = self._drive_async(handling, value)
-            else:
-                rest = self._send_each(handling, value)
-        except Exception as error:
-            self._failed(handling, error)
-            return
-        self._spawn(handling, context, rest)
-
-    def _spawn(self, handling: LocalHandling, context: Context, rest: Coroutine[Any, Any, Any]) -> None:
-        body = Body(self.loop)
-        handling.task = body.task
-        context.run(origin.set, handling)
-        handling.run.tasks.add(body.take_over(rest, None, context, partial(self._task_ended, handling, context)))
-
-    async def _when_room(self, handling: LocalHandling, crowded: Cell | Tap | None) -> None:
-        if crowded is not None:
-            await self.room(handling, crowded)
-
-    async def _send_each(self, handling: LocalHandling, value: object) -> None:
-        await self._send_item(handling, value)
+            await self._send_item(handling, await value if isawaitable(value) else value)
 
     async def _send_item(self, handling: LocalHandling, item: object) -> None:
         """Send what a handler yielded or returned: a message, several, or nothing."""
@@ -900,45 +884,7 @@ class Engine:
         if crowded is not None:
             await self.room(handling, crowded)
 
-    async def _long_way(self, handling: LocalHandling, handler: Handler | None, agent: GenAgent, message: Message) -> object:
-        """What is not an everyday step: an agent's start, a message that nobody takes, a handler in a thread."""
-        cell = handling.cell
-        if not cell.started:
-            cell.started = True
-            handling.run.started.append(agent)
-            await agent.astart()
-        if handler is None:
-            value = agent.missing(message)
-        elif handler.blocking:
-            in_context = partial(copy_context().run, handler.function, agent, message)
-            value = await self.loop.run_in_executor(handling.run.threads(), in_context)
-        else:
-            value = handler.function(agent, message)
-        if isgenerator(value):
-            await self._drive(handling, value)
-        elif isasyncgen(value):
-            await self._drive_async(handling, value)
-        else:
-            return await value if isawaitable(value) else value
-        return None
-
     # ------------------------------------------------------------------------------------------ endings
-
-    def _end(self, handling: LocalHandling) -> None:
-        """A handler is done with its message."""
-        run = handling.run
-        if run.crowding and handling in run.crowding:  # it emitted more than a listener can take: it waits before it goes on
-            self._spawn(handling, run.context.copy(), self._uncrowd(handling))
-            return
-        if run.observers:
-            run.observe("handled", handling.address, handling.message)
-        self._free(handling.cell)
-        run.settle(1)
-
-    def _free(self, cell: Cell) -> None:
-        cell.active -= 1
-        if cell.queue:
-            self._wake(cell)
 
     def _wake(self, cell: Cell) -> None:
         if not cell.queued:
@@ -960,51 +906,19 @@ class Engine:
             delay = run.supervise(handling, error)
             if delay is not None:
                 run.retry_later(handling, delay)
-                return
-        self._free(cell)
-
-    def again(self, handling: LocalHandling) -> None:
-        """Handle the same message once more; the agent was kept busy meanwhile."""
-        if handling.run.over:
-            self._failed(handling, RunCancelled())
-        else:
-            message, cell = handling.message, handling.cell
-            cell.active -= 1
-            method = handling.heard.name if handling.heard is not None else message.method
-            cause = LocalHandling(cell.agent, message, cell, handling.run, handling.place, None, handling.depth - 1)
-            cell.queue.appendleft((message, cause, handling.place, handling.heard, (type(message), method)))
+                return  # the agent is kept busy until then
+        cell.active -= 1
+        if cell.queue:
             self._wake(cell)
 
-    async def release(self) -> None:
-        """Give back what only running needs, when the last run of this loop has ended."""
-        if not self.runs:
-            self.cells.clear()
-            spares = [body.task for body in self._spares]
-            self._spares.clear()
-            for task in spares:
-                task.cancel()
-            if spares:
-                await asyncio.wait(spares)
+    def again(self, cell: Cell, entry: Entry) -> None:
+        """Let an agent that was kept busy handle the same message once more."""
+        cell.active -= 1
+        cell.queue.appendleft(entry)
+        self._wake(cell)
 
 
 _make = object.__new__
-
-_LONG_WAY = Handler("", "", (), lambda: None, ASYNC)
-"""Stands for the handler where there is more to do than to call it."""
-
-
-def _first(handling: LocalHandling, coroutine: Coroutine[Any, Any, Any]) -> Any:
-    origin.set(handling)
-    return coroutine.send(None)
-
-
-def _plain(handling: LocalHandling, function: Callable[..., Any], agent: AbstractObject, message: Message) -> Any:
-    origin.set(handling)
-    return function(agent, message)
-
-
-async def _wait_for(value: Awaitable[Any]) -> Any:
-    return await value
 
 
 def _sender_and_method(message: Message) -> object:
@@ -1047,8 +961,8 @@ class LocalRun:
     """A run in this event loop: see `ports.Run`. `seed` is the one it was given or made."""
 
     __slots__ = (
-        "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_held", "_randoms",
-        "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers", "_told", "abandoned", "agent", "blocked",
+        "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_held", "_may_restart", "_randoms",
+        "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers", "_told", "abandoned", "agent", "blocked", "idle",
         "context", "crowding", "ended", "engine", "id", "limits", "max_depth", "max_messages", "observers", "open",
         "outside", "over", "place", "result", "root", "seed", "sent", "source", "spare", "special", "started", "taps",
         "tasks", "waiters", "watched", "world",
@@ -1090,6 +1004,7 @@ class LocalRun:
         self.waiters: dict[str, Waiter] = {}
         self.blocked: dict[LocalHandling, Sequence[Waiter]] = {}
         self.abandoned: set[str] = set()
+        self.idle: list[Body] = []  # workers with nothing to do
         self.crowding: dict[LocalHandling, Cell] = {}  # who emitted more than a listener can take
         # cold
         self.result: Message | None = None
@@ -1103,9 +1018,10 @@ class LocalRun:
         self._error: BaseException | None = None
         self._told = False
         self._attempts: Counter[tuple[int, str]] = Counter()
-        self._retries: dict[asyncio.TimerHandle, LocalHandling] = {}
+        self._retries: dict[asyncio.TimerHandle, tuple[Cell, Entry]] = {}
         self._timers: set[asyncio.TimerHandle] = set()
         self._randoms: dict[str, Random] = {}
+        self._may_restart = False  # whether any network may ask for it: then states are copied at the start
         self._threads: ThreadPoolExecutor | None = None
         self._held: set[tuple[type, str]] = set()
         self._ended = asyncio.Event()
@@ -1246,16 +1162,16 @@ class LocalRun:
         if message.reply_to is not None and (asked := self.waiters.pop(message.reply_to.id, None)) is not None:
             self.count(1)
             self.ended += 1
+            if self.watched:
+                self.show_taken(message, asked.caller.address, tapped=False)
             asked.end(message)
             return None
         self.count(1)
         if self.watched:
             self.show(message, route.place.address(route.agent), tapped=False)
-        # What comes from outside has no cause; a handling that never was stands for it.
-        cause = LocalHandling(self.agent, message, route.cell, self, place, None, 0)
         if message.deadline is not None:
             self.special = True
-        return engine._put(route.cell, (message, cause, route.place, None, (type(message), message.method)))
+        return engine._put(route.cell, (message, self, 1, route.place, None, (type(message), message.method)))
 
     def deliver_outside(self, message: Message, waiter: Waiter | None) -> Tap | None:
         """Give a message to whoever started the run."""
@@ -1264,7 +1180,7 @@ class LocalRun:
         self.result = message
         if waiter is not None:
             self.waiters[message.id] = waiter
-        return self.show(message, "") if self.watched else None
+        return self.show_taken(message, "") if self.watched else None
 
     # ------------------------------------------------------------------------------------------ counting
 
@@ -1325,6 +1241,13 @@ class LocalRun:
             self.observe("sent", address, message)
         return self.tap(message) if tapped and self.taps else None
 
+    def show_taken(self, message: Message, address: str, *, tapped: bool = True) -> Tap | None:
+        """Tell of a message that goes to who waits for it, not to a mailbox: a reply, or one to the outside."""
+        tap = self.show(message, address, tapped=tapped)
+        if self.observers:
+            self.observe("handled", address, message)
+        return tap
+
     def tap(self, message: Message) -> Tap | None:
         """Give a message to the readers."""
         full = None
@@ -1371,19 +1294,20 @@ class LocalRun:
             try:
                 result = callback(event)
             except Exception as error:
-                self._callback_failed(handling, event, error)
+                self._callback_failed(handling.address, handling.message, event, error)
             else:
                 if isawaitable(result):
                     self._in_background(handling, event, result)
 
     def _in_background(self, handling: LocalHandling, event: Event, result: Awaitable[None]) -> None:
         assert self.engine is not None
+        address, message = handling.address, handling.message
 
         async def hear() -> None:
             try:
                 await result
             except Exception as error:
-                self._callback_failed(handling, event, error)
+                self._callback_failed(address, message, event, error)
 
         def ended(task: Task[None]) -> None:
             self.tasks.discard(task)
@@ -1395,9 +1319,9 @@ class LocalRun:
         self.tasks.add(task)
         task.add_done_callback(ended)
 
-    def _callback_failed(self, handling: LocalHandling, event: Event, error: Exception) -> None:
+    def _callback_failed(self, address: str, message: Message, event: Event, error: Exception) -> None:
         error.add_note(f"raised by a callback on {event.name!r} of {event.path!r}")
-        self.finish("failed", self._failure(handling, error))
+        self.finish("failed", _failure(address, message, error))
 
     def report_held(self, handling: LocalHandling, seconds: float) -> None:
         """Warn once of a handler that holds up the event loop."""
@@ -1429,7 +1353,7 @@ class LocalRun:
 
     def expired(self, entry: Entry, cell: Cell) -> bool:
         """End a delivery whose time is over: its deadline passed, or whoever called for it gave up."""
-        message, place = entry[0], entry[2]
+        message, place = entry[0], entry[3]
         now = datetime.now(UTC) if self.source is None else self.source.now()
         if message.id not in self.abandoned and (message.deadline is None or message.deadline > now):
             return False
@@ -1446,17 +1370,8 @@ class LocalRun:
             return False
         del self.waiters[handling.message.id]
         self.end_entry("failed", handling.message, handling.address, error)
-        waiter.end(None, self._failure(handling, error))
+        waiter.end(None, _failure(handling.address, handling.message, error))
         return True
-
-    def _failure(self, handling: LocalHandling, error: BaseException) -> BaseException:
-        """What others see of an error: the agent, the message and the cause, unless it names them itself."""
-        if isinstance(error, (NotUnderstood, Deadlock, Unanswered)):
-            return error
-        reason = f"{type(error).__name__}: {error}"
-        failed = AgentFailed(handling.address, handling.message.method, handling.message.id, reason)
-        failed.__cause__ = error
-        return failed
 
     # ------------------------------------------------------------------------------------------ supervision
 
@@ -1488,23 +1403,25 @@ class LocalRun:
             if directive == "stop":
                 break
             place = place.parent
-        self.finish("failed", self._failure(handling, error))  # first: the last message to end would end the run as done
+        self.finish("failed", _failure(handling.address, handling.message, error))  # first: the last message to end would end the run as done
         self.end_entry("failed", message, address, error)
         return None
 
     def retry_later(self, handling: LocalHandling, delay: float) -> None:
         """Handle the same message again after a delay; until then the agent is busy with it."""
-        engine = self.engine
+        engine, message, cell = self.engine, handling.message, handling.cell
         assert engine is not None
         if self.observers:
-            self.observe("retried", handling.address, handling.message, seconds=delay)
+            self.observe("retried", handling.address, message, seconds=delay)
+        method = handling.heard.name if handling.heard is not None else message.method
+        entry = (message, self, handling.depth, handling.place, handling.heard, (type(message), method))
 
         def again() -> None:
             self._retries.pop(timer, None)
-            engine.again(handling)
+            engine.again(cell, entry)
 
         timer = engine.loop.call_later(delay, again)
-        self._retries[timer] = handling
+        self._retries[timer] = cell, entry
 
     def _restart(self, handling: LocalHandling) -> None:
         state = handling.cell.state
@@ -1516,19 +1433,9 @@ class LocalRun:
     def _cell_of(self, agent: GenAgent) -> Cell:
         assert self.engine is not None
         cell = self.engine.cell_of(agent)
-        if cell.state is None and not isinstance(agent, GenNetwork):
-            cell.state = _state(agent) if self._may_restart else {}
+        if self._may_restart and cell.state is None:
+            cell.state = _state(agent)
         return cell
-
-    @property
-    def _may_restart(self) -> bool:
-        networks = [self.agent] if isinstance(self.agent, GenNetwork) else []
-        for network in networks:
-            networks.extend(network._graph.networks.values())
-            rule = network.supervision
-            if "restart" in (rule, getattr(rule, "then", None)) or type(network).supervise is not GenNetwork.supervise:
-                return True
-        return False
 
     def _watch(self) -> None:
         """Listen to changes of the network and those inside, and let their clocks tick."""
@@ -1543,6 +1450,9 @@ class LocalRun:
             if id(network) in seen:
                 continue
             seen.add(id(network))
+            rule = network.supervision
+            if "restart" in (rule, getattr(rule, "then", None)) or type(network).supervise is not GenNetwork.supervise:
+                self._may_restart = True
             self._tick(network, place)
             network._graph.watchers[self] = self._changed
             for agent in network._graph.periodic.values():
@@ -1557,10 +1467,10 @@ class LocalRun:
             return
         self._watch()
         for cell in list(self.engine.cells.values()):
-            gone = [entry for entry in cell.queue if entry[1].run is self and not _lives(cell.agent, entry[2])]
+            gone = [entry for entry in cell.queue if entry[1] is self and not _lives(cell.agent, entry[3])]
             for entry in gone:
                 cell.queue.remove(entry)
-                address = entry[2].address(cell.agent)
+                address = entry[3].address(cell.agent)
                 self.bury(entry[0], address, UnknownAddress(address, self.agent.id))
 
     def _tick(self, agent: GenAgent, place: Place) -> None:
@@ -1581,8 +1491,7 @@ class LocalRun:
                     message = Message(method=handler.method, receiver=agent, role="system")
                     if self.sent < self.max_messages:
                         self.count(1)
-                        cause = LocalHandling(agent, message, cell, self, self.place, None, 0)
-                        engine._put(cell, (message, cause, place, None, (Message, handler.method)))
+                        engine._put(cell, (message, self, 1, place, None, (Message, handler.method)))
                     else:
                         self.limit_reached("messages")
                 self._timers.add(engine.loop.call_later(handler.every or 1.0, tick))
@@ -1615,18 +1524,18 @@ class LocalRun:
         for waiter in list(self.waiters.values()):
             waiter.end(None, RunCancelled())
         self.waiters.clear()
-        for timer, handling in list(self._retries.items()):
+        for timer, (cell, entry) in list(self._retries.items()):
             timer.cancel()
-            engine._failed(handling, RunCancelled())
+            engine.again(cell, entry)  # to be cancelled with the rest, below
         self._retries.clear()
         for cell in engine.cells.values():
-            if any(entry[1].run is self for entry in cell.queue):
-                left = [entry for entry in cell.queue if entry[1].run is self]
-                kept = [entry for entry in cell.queue if entry[1].run is not self]
+            if any(entry[1] is self for entry in cell.queue):
+                left = [entry for entry in cell.queue if entry[1] is self]
+                kept = [entry for entry in cell.queue if entry[1] is not self]
                 cell.queue.clear()
                 cell.queue.extend(kept)
                 for entry in left:
-                    self.end_entry("cancelled", entry[0], entry[2].address(cell.agent))
+                    self.end_entry("cancelled", entry[0], entry[3].address(cell.agent))
                 cell.make_room()
         current = current_task(engine.loop) if self.tasks else None
         for task in self.tasks:
@@ -1652,7 +1561,14 @@ class LocalRun:
             if (cell := engine.cells.get(id(agent))) is not None:
                 cell.started = False
                 cell.handlers = {}
-        await engine.release()
+        if not engine.runs:
+            engine.cells.clear()
+        workers = {body.task for body in self.idle}
+        self.idle.clear()
+        for worker in workers:
+            worker.cancel()
+        if workers:
+            await asyncio.wait(workers)
         runs = _running[id(self.agent)][1]
         runs.discard(self)
         if not runs:
@@ -1676,6 +1592,15 @@ class LocalRun:
 
 _running: dict[int, tuple[Engine, set[LocalRun]]] = {}
 """Which event loop runs a network now: agents hold no lock, so two loops must not run one at once."""
+
+
+def _failure(address: str, message: Message, error: BaseException) -> BaseException:
+    """What others see of an error: the agent, the message and the cause, unless it names them itself."""
+    if isinstance(error, (NotUnderstood, Deadlock, Unanswered)):
+        return error
+    failed = AgentFailed(address, message.method, message.id, f"{type(error).__name__}: {error}")
+    failed.__cause__ = error
+    return failed
 
 
 def _lives(agent: GenAgent, place: Place) -> bool:
