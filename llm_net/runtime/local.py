@@ -245,7 +245,9 @@ class LocalHandling:
         waiters: list[Waiter] = []
         try:
             for message in messages:
-                waiters.append(engine.ask(self, message, tally))
+                waiters.append(waiter := engine.ask(self, message, tally))
+                if waiter.receiver is not None:
+                    await engine.room(self, waiter.receiver)
         except BaseException:
             engine.give_up(self.run, waiters)
             raise
@@ -510,8 +512,8 @@ class Engine:
                 break
             name, message, path = passed.name, passed.message, f"{network.id}/{passed.path}"
             at = at.parent
-        if heard_by and run.taps:
-            run.tap(message)
+        if heard_by and run.taps and (full := run.tap(message)) is not None:
+            run.crowding.setdefault(handling, full)
 
     def _tell(self, handling: LocalHandling, routes: tuple[Route, ...], event: Event) -> int:
         run, message = handling.run, event.message
@@ -519,7 +521,8 @@ class Engine:
             if handling.depth >= run.max_depth:
                 raise run.limit_reached("depth")
             run.count(len(routes))
-        ready = self._ready
+        ready, observers = self._ready, run.observers
+        refused: Route | None = None
         place: Place | None = None
         entry: Entry | None = None
         for route in routes:
@@ -529,9 +532,13 @@ class Engine:
                 entry = (message, run, handling.depth + 1, place, event, (type(message), event.name))
             assert entry is not None
             queue = cell.queue
-            if len(queue) >= cell.full:
-                if len(queue) >= 2 * cell.limit and cell.when_full == "wait":
-                    raise MailboxFull(place.address(cell.agent), cell.limit)
+            full = len(queue) >= cell.full
+            if full and cell.when_full == "wait" and len(queue) >= 2 * cell.limit:
+                refused = route
+                break
+            if observers:
+                run.observe("sent", place.address(cell.agent), message, event=event.name)
+            if full:
                 try:
                     if not self._make_room(cell, entry):
                         continue
@@ -546,9 +553,9 @@ class Engine:
         if ready and not self._scheduled:
             self._scheduled = True
             self.loop.call_soon(self._drain)
-        if run.observers:
-            for route in routes:
-                run.observe("sent", route.place.address(route.agent), message, event=event.name)
+        if refused is not None:
+            run.sent -= len(routes) - routes.index(refused)  # it, and those after it, were not told
+            raise MailboxFull(refused.place.address(refused.agent), refused.cell.limit)
         return len(routes)
 
     # ------------------------------------------------------------------------------------------ asking
@@ -1037,7 +1044,7 @@ class LocalRun:
         self.blocked: dict[LocalHandling, tuple[Future[None], Sequence[Waiter]]] = {}
         self.abandoned: set[str] = set()
         self.idle: list[Body] = []  # workers with nothing to do
-        self.crowding: dict[LocalHandling, Cell] = {}  # who emitted more than a listener can take
+        self.crowding: dict[LocalHandling, Cell | Tap] = {}  # who emitted more than a listener or reader can take
         # cold
         self.result: Message | None = None
         self.taps: list[Tap] = []
