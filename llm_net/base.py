@@ -9,7 +9,6 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Awaitable,
-    Callable,
     Collection,
     Iterable,
     Iterator,
@@ -143,7 +142,7 @@ class GenAgent(AbstractObject, BaseModel):
     @property
     def network(self) -> GenNetwork:
         """The network in whose context the present message is handled. Raises NotHandling outside a handler."""
-        network = _handling("network").network
+        network = _handling(self, "network").network
         if not isinstance(network, GenNetwork):
             raise NotHandling("network")
         return network
@@ -151,16 +150,16 @@ class GenAgent(AbstractObject, BaseModel):
     @property
     def heard(self) -> Event | None:
         """The event that brought the present message, None if it was sent to this agent by name."""
-        return _handling("heard").heard
+        return _handling(self, "heard").heard
 
     @property
     def random(self) -> Random:
         """Random numbers of this agent in this run: the same again under the same seed."""
-        return _handling("random").random
+        return _handling(self, "random").random
 
     def now(self) -> datetime:
         """The time of day by the clock of the run."""
-        return _handling("now").now()
+        return _handling(self, "now").now()
 
     def send(self, message: Message) -> Awaitable[None]:
         """Send a message from within a handler; awaiting it waits while the receiver's mailbox is full.
@@ -169,7 +168,7 @@ class GenAgent(AbstractObject, BaseModel):
             UnknownAddress, AmbiguousAddress: the receiver cannot be found.
             MailboxFull: the receiver's mailbox is full and rejects.
         """
-        return _handling("send").send(message)
+        return _handling(self, "send").send(message)
 
     def call(self, message: Message, *, timeout: float | None = None) -> Awaitable[Message]:
         """Send a message and wait for its reply.
@@ -183,7 +182,7 @@ class GenAgent(AbstractObject, BaseModel):
             Deadlock, Unanswered: the reply can never come.
         """
         handling = _current.get()
-        if handling is None:
+        if handling is None or handling.agent is not self:
             raise NotHandling("call")
         return handling.call(message, timeout)
 
@@ -199,15 +198,15 @@ class GenAgent(AbstractObject, BaseModel):
             The replies in the order of the messages they answer. Whoever failed or refused to understand is left out as
             long as `k` replies can still come; then the failure is raised.
         """
-        return _handling("gather").gather(messages, k, timeout)
+        return _handling(self, "gather").gather(messages, k, timeout)
 
     def complete(self, model: Model, request: Request) -> Awaitable[Completion]:
         """Ask a model on account of this run: its limits of tokens and money hold, its usage is counted."""
-        return _handling("complete").complete(model, request)
+        return _handling(self, "complete").complete(model, request)
 
     def stream(self, model: Model, request: Request) -> AsyncIterator[Chunk]:
         """`complete`, piece by piece."""
-        return _handling("stream").stream(model, request)
+        return _handling(self, "stream").stream(model, request)
 
     # ------------------------------------------------------------------------------------------ events
 
@@ -226,6 +225,8 @@ class GenAgent(AbstractObject, BaseModel):
             raise TypeError("emit(event, message) needs a message")
         handling = _current.get()
         if handling is not None:
+            if handling.agent is not self:
+                raise NotHandling(f"emit of {self.id!r}")
             handling.emit(event, message)
         else:
             for callback in self._callbacks_of(event):
@@ -637,9 +638,9 @@ _OWN_FIELDS = ("sender", "reply_to", "role", "deadline", "protocol")
 """Fields that a model does not write when the runtime knows who speaks to whom."""
 
 
-def _handling(what: str) -> Handling:
+def _handling(agent: GenAgent, what: str) -> Handling:
     handling = _current.get()
-    if handling is None:
+    if handling is None or handling.agent is not agent:
         raise NotHandling(what)
     return handling
 

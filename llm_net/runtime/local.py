@@ -18,11 +18,11 @@ import warnings
 from asyncio import AbstractEventLoop, Future, Task, _get_running_loop, current_task
 from asyncio.tasks import _enter_task, _leave_task
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import Context, copy_context
 from copy import deepcopy
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from inspect import isasyncgen, isawaitable, isgenerator
@@ -33,10 +33,10 @@ from types import TracebackType
 from typing import Any, Self, cast
 from weakref import WeakKeyDictionary
 
-from llm_net.address import AbstractObject, Reference
+from llm_net.address import AbstractObject
 from llm_net.base import Call, GenAgent, GenNetwork
 from llm_net.chat import Chunk, Completion, Request, Usage
-from llm_net.dispatch import ASYNC, Handler
+from llm_net.dispatch import ASYNC, ASYNC_GENERATOR, PLAIN, Handler
 from llm_net.errors import (
     AgentFailed,
     AlreadyRunning,
@@ -45,7 +45,6 @@ from llm_net.errors import (
     Expired,
     ForgedSender,
     LimitReached,
-    LlmNetError,
     MailboxFull,
     NotHandling,
     NotUnderstood,
@@ -57,11 +56,11 @@ from llm_net.event import Callback, Event
 from llm_net.graph import ITSELF
 from llm_net.limits import Limits
 from llm_net.message import AbstractMessage, Message, Source, origin, stamp, unique_id
-from llm_net.ports import Clock, DeadLetter, Model, Observation, Observer, Run, Statistics, Status, World
+from llm_net.ports import Clock, DeadLetter, Model, Observation, Observer, Statistics, Status, World
 from llm_net.runtime.budget import Budget
 from llm_net.runtime.cell import Cell, Entry, waiting_ring
 from llm_net.runtime.place import Place, Route
-from llm_net.runtime.step import Body
+from llm_net.runtime.step import PARKED, Body, park
 from llm_net.supervision import Directive, Failure, Retry
 
 BUDGET = 256
@@ -130,43 +129,66 @@ class _OwnSource:
 
 
 class Waiter:
-    """Somebody who waits for the reply to one message."""
+    """Somebody who waits for the reply to one message; alone, or with others in a tally."""
 
-    __slots__ = ("caller", "done", "error", "future", "message", "receiver", "reply")
+    __slots__ = ("caller", "done", "error", "future", "message", "receiver", "reply", "tally")
 
     caller: LocalHandling
     message: Message
     done: bool
     receiver: Cell | None  # None: somebody outside
-    future: Future[None] | None  # what the caller waits on, if it had to
+    future: Future[None] | None  # what the caller waits on, if it has to
     reply: Message | None
     error: BaseException | None
+    tally: Tally | None
 
     def end(self, reply: Message | None, error: BaseException | None = None) -> None:
         """The reply came, or never will."""
         if not self.done:
             self.done, self.reply, self.error = True, reply, error
+            if self.tally is not None:
+                self.tally.count(error is None)
+            elif self.future is not None and not self.future.done():
+                self.future.set_result(None)
+
+
+class Tally:
+    """Somebody who waits for so many of several replies: done when they are there, or cannot be any more."""
+
+    __slots__ = ("done", "future", "open", "wanted")
+
+    def __init__(self, open: int, wanted: int) -> None:
+        self.open = open
+        self.wanted = wanted
+        self.done = wanted <= 0
+        self.future: Future[None] | None = None
+
+    def count(self, replied: bool) -> None:
+        """One of them has an end."""
+        self.open -= 1
+        self.wanted -= replied
+        if self.wanted <= 0 or self.open < self.wanted:
+            self.done = True
             if self.future is not None and not self.future.done():
                 self.future.set_result(None)
 
 
 class LocalHandling:
-    """One agent handling one message."""
+    """What an agent can do while it handles a message. Each worker has one, and fills it anew for each message."""
 
-    __slots__ = ("agent", "cell", "depth", "heard", "message", "place", "run", "source", "task")
+    __slots__ = ("agent", "body", "cell", "depth", "heard", "message", "place", "run", "source")
 
-    def __init__(
-        self, agent: AbstractObject, message: Message, cell: Cell, run: LocalRun, place: Place, heard: Event | None, depth: int
-    ) -> None:
-        self.agent = agent
-        self.message = message
-        self.cell = cell
+    agent: GenAgent
+    message: Message
+    cell: Cell
+    place: Place
+    heard: Event | None
+    depth: int
+
+    def __init__(self, run: LocalRun, body: Body) -> None:
         self.run = run
-        self.place = place
-        self.heard = heard
-        self.depth = depth
         self.source: Source | None = run.source
-        self.task: Task[Any] | None = None  # None while its first step is made
+        self.body = body
 
     @property
     def network(self) -> AbstractObject:
@@ -207,7 +229,7 @@ class LocalHandling:
         if engine._ready and engine._left > 0 and engine.depth < DEPTH:
             engine.pump(waiter)
         if not waiter.done:
-            await engine.answers(self, [waiter], 1, timeout)
+            await engine.answers(self, waiter, [waiter], timeout)
         if waiter.error is not None:
             raise waiter.error
         if waiter.reply is None:
@@ -217,16 +239,19 @@ class LocalHandling:
 
     async def gather(self, messages: Iterable[Message], k: int | None, timeout: float | None) -> list[Message]:
         engine = self._still()
+        messages = list(messages)
+        wanted = len(messages) if k is None else min(k, len(messages))
+        tally = Tally(len(messages), wanted)
         waiters: list[Waiter] = []
         try:
             for message in messages:
-                waiters.append(engine.ask(self, message))
+                waiters.append(engine.ask(self, message, tally))
         except BaseException:
-            for waiter in waiters:
-                self.run.waiters.pop(waiter.message.id, None)
+            engine.give_up(self.run, waiters)
             raise
-        wanted = len(waiters) if k is None else min(k, len(waiters))
-        await engine.answers(self, waiters, wanted, timeout)
+        if engine._ready and engine._left > 0 and engine.depth < DEPTH:
+            engine.pump(tally)
+        await engine.answers(self, tally, waiters, timeout)
         replies = [waiter.reply for waiter in waiters if waiter.reply is not None]
         errors = [waiter.error for waiter in waiters if waiter.error is not None]
         if errors and len(replies) < wanted and len(waiters) - len(errors) < wanted:
@@ -289,8 +314,8 @@ class Engine:
     _of_loops: WeakKeyDictionary[AbstractEventLoop, Engine] = WeakKeyDictionary()
 
     __slots__ = (
-        "__weakref__", "_hooked", "_last", "_left", "_ready", "_scheduled", "_spare", "_spares", "_turn", "_until", "cells",
-        "depth", "loop", "runs",
+        "__weakref__", "_asker", "_hooked", "_last", "_left", "_ready", "_scheduled", "_turn", "_until", "cells", "depth",
+        "loop", "runs",
     )  # fmt: skip
 
     def __init__(self, loop: AbstractEventLoop) -> None:
@@ -300,8 +325,7 @@ class Engine:
         self.depth = 0
         self._ready: deque[Cell] = deque()
         self._scheduled = False
-        self._spare: Body | None = None  # whose task is the current one while first steps are made
-        self._spares: list[Body] = []
+        self._asker: Waiter | Tally | None = None  # for whose reply messages are handled just now, inside its handler
         self._left = BUDGET  # messages that may be handled before the event loop has its turn
         self._turn = inf if isinstance(loop, World) else TURN_SECONDS  # in a world the order is not the machine's matter
         self._until = 0.0  # and the time by which it has it
@@ -316,6 +340,11 @@ class Engine:
         if engine is None:
             engine = cls._of_loops[loop] = cls(loop)
         return engine
+
+    @property
+    def busy(self) -> bool:
+        """Whether any agent has something to do."""
+        return bool(self._ready)
 
     def cell_of(self, agent: GenAgent) -> Cell:
         """The cell of an agent, made when it is first needed."""
@@ -345,9 +374,7 @@ class Engine:
                 run.ended += 1
                 del run.waiters[asked.message.__dict__["id"]]
                 tap = run.show_taken(message, asked.caller.address) if run.watched else None
-                asked.done, asked.reply = True, message
-                if asked.future is not None and not asked.future.done():
-                    asked.future.set_result(None)
+                asked.end(message)
                 return tap
         if run.special and self._post_specially(handling, message):
             return None
@@ -371,7 +398,7 @@ class Engine:
         if fields["deadline"] is not None:
             run.special = True
         tap = run.show(message, route.place.address(receiver)) if run.watched else None
-        entry = (message, handling, route.place, None, (type(message), fields["method"]))
+        entry = (message, run, handling.depth + 1, route.place, None, (type(message), fields["method"]))
         queue = cell.queue
         if len(queue) >= cell.full:
             return self._put(cell, entry) or tap
@@ -417,26 +444,26 @@ class Engine:
     def _make_room(self, cell: Cell, entry: Entry) -> bool:
         """What the mailbox wants done when it is full (or, to keep the latest, always). False: do not put it there."""
         queue, mailbox = cell.queue, type(cell.agent).mailbox
-        message, cause, place, _, _ = entry
+        message, run, place = entry[0], entry[1], entry[3]
         match mailbox.when_full:
             case "reject":
                 if len(queue) >= cell.limit:
                     error = MailboxFull(place.address(cell.agent), cell.limit)
-                    cause.run.end_entry("rejected", message, place.address(cell.agent), error)
+                    run.end_entry("rejected", message, place.address(cell.agent), error)
                     raise error
             case "drop_oldest":
                 if len(queue) >= cell.limit:
                     old = queue.popleft()
-                    address = old[2].address(cell.agent)
-                    old[1].run.bury(old[0], address, MailboxFull(address, cell.limit))
+                    address = old[3].address(cell.agent)
+                    old[1].bury(old[0], address, MailboxFull(address, cell.limit))
             case "keep_latest":
                 key = mailbox.key or _sender_and_method
                 mine = key(message)
                 for index, waiting in enumerate(queue):
                     if key(waiting[0]) == mine:
                         queue[index] = entry
-                        address = waiting[2].address(cell.agent)
-                        waiting[1].run.bury(waiting[0], address, MailboxFull(address, cell.limit))
+                        address = waiting[3].address(cell.agent)
+                        waiting[1].bury(waiting[0], address, MailboxFull(address, cell.limit))
                         return False
             case "wait":
                 pass
@@ -447,7 +474,7 @@ class Engine:
         if len(cell.queue) <= cell.limit:
             return
         future: Future[None] = self.loop.create_future()
-        self._block(handling, [cell])
+        self._block(handling, future, [cell])
         cell.room.append(future)
         try:
             await future
@@ -499,7 +526,7 @@ class Engine:
             cell = route.cell
             if route.place is not place:
                 place = route.place
-                entry = (message, handling, place, event, (type(message), event.name))
+                entry = (message, run, handling.depth + 1, place, event, (type(message), event.name))
             assert entry is not None
             queue = cell.queue
             if len(queue) >= cell.full:
@@ -526,13 +553,14 @@ class Engine:
 
     # ------------------------------------------------------------------------------------------ asking
 
-    def ask(self, handling: LocalHandling, message: Message) -> Waiter:
+    def ask(self, handling: LocalHandling, message: Message, tally: Tally | None = None) -> Waiter:
         """Post a message whose reply somebody waits for."""
         waiter = _make(Waiter)
         waiter.caller = handling
         waiter.message = message
         waiter.done = False
         waiter.receiver = waiter.future = waiter.reply = waiter.error = None
+        waiter.tally = tally
         try:
             self.post(handling, message, waiter)
         except BaseException:
@@ -540,77 +568,57 @@ class Engine:
             raise
         return waiter
 
-    def pump(self, waiter: Waiter) -> None:
+    def pump(self, asker: Waiter | Tally) -> None:
         """Go on with others inside the waiting handler: often the reply comes without a turn of the event loop."""
-        ready, loop = self._ready, self.loop
+        loop = self.loop
         if (task := current_task(loop)) is None:
             return
-        outer = self._spare
-        self._spare = spare = self._spares.pop() if self._spares else Body(loop)
-        _leave_task(loop, task)
-        _enter_task(loop, spare.task)
+        outer, self._asker = self._asker, asker
         self.depth += 1
         self._last = perf_counter()
+        _leave_task(loop, task)
         try:
-            while not waiter.done and ready and self._left > 0:
-                cell = ready.popleft()
-                cell.queued = False
-                self._serve(cell)
+            self._serve()
         finally:
-            self.depth -= 1
-            _leave_task(loop, self._spare.task)
-            self._spares.append(self._spare)
-            self._spare = outer
             _enter_task(loop, task)
+            self.depth -= 1
+            self._asker = outer
 
-    async def answers(self, handling: LocalHandling, waiters: list[Waiter], wanted: int, timeout: float | None) -> None:
-        """Wait until `wanted` of the waiters have a reply, or so many failed that this cannot be, or time is over."""
-        run, loop = handling.run, self.loop
-        main = handling.task is None or current_task(loop) is handling.task
-        timer: asyncio.TimerHandle | None = None
-        over = False
-        future: Future[None] = loop.create_future()
-
-        def stop() -> None:
-            nonlocal over
-            over = True
-            if not future.done():
-                future.set_result(None)
-
+    async def answers(
+        self, handling: LocalHandling, asker: Waiter | Tally, waiters: list[Waiter], timeout: float | None
+    ) -> None:
+        """Wait until who asks has the replies, or cannot have them, or time is over."""
+        future = asker.future = self.loop.create_future()
+        timer = None if timeout is None else self.loop.call_later(timeout, _set, future)
         try:
-            while not over:
-                replies = failed = 0
-                for waiter in waiters:
-                    if waiter.done:
-                        replies += waiter.error is None
-                        failed += waiter.error is not None
-                if replies >= wanted or len(waiters) - failed < wanted:
-                    return
-                open_ones = [waiter for waiter in waiters if not waiter.done]
-                if future.done():
-                    future = loop.create_future()
-                for waiter in open_ones:
-                    waiter.future = future
-                if timer is None and timeout is not None:
-                    timer = loop.call_later(timeout, stop)
-                if main and len(open_ones) <= wanted - replies:  # each of them is needed
-                    self._block(handling, [waiter.receiver for waiter in open_ones if waiter.receiver is not None], open_ones)
-                    try:
-                        await future
-                    finally:
-                        self._unblock(handling)
-                else:
-                    await future
+            if not asker.done:
+                waiting = [waiter for waiter in waiters if not waiter.done]
+                needed = not isinstance(asker, Tally) or asker.open <= asker.wanted  # each single one of them
+                if needed and (not handling.body.detached or current_task(self.loop) is handling.body.task):
+                    receivers = [one.receiver for one in waiting if one.receiver is not None]
+                    self._block(handling, future, receivers, waiting)
+                await future
         finally:
+            self._unblock(handling)
             if timer is not None:
                 timer.cancel()
-            for waiter in waiters:
-                if not waiter.done:
-                    run.waiters.pop(waiter.message.id, None)
-                    run.abandoned.add(waiter.message.id)
-                    run.special = True
+            self.give_up(handling.run, waiters)
 
-    def _block(self, handling: LocalHandling, receivers: Sequence[Cell | Tap], waiters: Sequence[Waiter] = ()) -> None:
+    def give_up(self, run: LocalRun, waiters: list[Waiter]) -> None:
+        """Nobody waits for these any more: late replies go to the dead letters."""
+        for waiter in waiters:
+            if not waiter.done:
+                run.waiters.pop(waiter.message.id, None)
+                run.abandoned.add(waiter.message.id)
+                run.special = True
+
+    def _block(
+        self,
+        handling: LocalHandling,
+        future: Future[None],
+        receivers: Sequence[Cell | Tap],
+        waiters: Sequence[Waiter] = (),
+    ) -> None:
         """Note that a handler waits, unless that can never end."""
         cell, run = handling.cell, handling.run
         cells = tuple(receiver for receiver in receivers if isinstance(receiver, Cell))
@@ -618,23 +626,20 @@ class Engine:
             if (ring := waiting_ring(cell, receiver)) is not None:
                 raise Deadlock(tuple(handling.place.address(member.agent) for member in ring))
         if cells:
-            cell.waits[handling] = cells
-        if waiters:
-            run.blocked[handling] = waiters
-            run.spare -= 1
-            if run.sent == run.ended - run.spare:
+            cell.waits[handling] = (future, cells)
+        if cells or waiters:
+            run.blocked[handling] = (future, waiters)
+            if len(run.blocked) >= len(run.tasks):
                 self.loop.call_soon(run.look)
 
     def _unblock(self, handling: LocalHandling) -> None:
         handling.cell.waits.pop(handling, None)
-        if handling.run.blocked.pop(handling, None) is not None:
-            handling.run.spare += 1
+        handling.run.blocked.pop(handling, None)
 
     # ------------------------------------------------------------------------------------------ handling
 
     def _drain(self) -> None:
         """Serve cells until there are none, or the event loop should have its turn."""
-        ready, loop = self._ready, self.loop
         self._left = BUDGET
         self._last = perf_counter()
         self._until = self._last + self._turn
@@ -642,119 +647,171 @@ class Engine:
             self._hooked = True
             for run in self.runs:
                 run.special = True
-        self._spare = self._spares.pop() if self._spares else Body(loop)
-        _enter_task(loop, self._spare.task)
         try:
-            while ready and self._left > 0:
-                cell = ready.popleft()
-                cell.queued = False
-                self._serve(cell)
+            self._serve()
         finally:
-            _leave_task(loop, self._spare.task)
-            self._spares.append(self._spare)
-            self._spare = None
             self._left = BUDGET  # for calls out of tasks, until the next turn
-            self._scheduled = bool(ready)
-            if ready:
-                loop.call_soon(self._drain)
-
-    def _serve(self, cell: Cell) -> None:
-        """Handle what waits in a mailbox, as far as the agent is free and time is left.
-
-        The hottest loop of all: what is not an everyday message leaves it early, and nothing here is called that could be
-        written out (benchmarks/README.md, W1 to W4).
-        """
-        queue = cell.queue
-        agent = cell.agent
-        while queue and cell.active < cell.concurrency:
-            if self._left <= 0:
-                if not cell.queued:
-                    cell.queued = True
-                    self._ready.append(cell)
-                return
-            self._left -= 1
-            entry = queue.popleft()
-            if cell.room and len(queue) <= cell.limit // 2:
-                cell.make_room()
-            message, cause, place, heard, key = entry
-            run: LocalRun = cause.run
-            handling = _make(LocalHandling)
-            handling.agent = agent
-            handling.message = message
-            handling.cell = cell
-            handling.run = run
-            handling.place = place
-            handling.heard = heard
-            handling.depth = cause.depth + 1
-            handling.source = run.source
-            handling.task = None
-            if run.special and self._begin_specially(handling, entry):
-                continue
-            cell.active += 1
-            handler = cell.handlers.get(key)
-            if handler is None:
-                handler, function = self._look_up(cell, key, handling)
+            self._scheduled = bool(self._ready)
+            if self._ready:
+                self.loop.call_soon(self._drain)
             else:
-                function = handler.function
-            context = run.context.copy()
+                self._rest()
+
+    def _rest(self) -> None:
+        """Nothing is ready: have each run look whether anything can still happen in it."""
+        for run in list(self.runs):
+            if run.blocked:
+                run.look()
+
+    def _serve(self) -> None:
+        """Let workers take messages from the cells that are ready, each worker until one of its handlers waits."""
+        ready, loop, asker = self._ready, self.loop, self._asker
+        while ready and self._left > 0 and (asker is None or not asker.done):
+            cell = ready[0]
+            if not cell.queue:
+                ready.popleft().queued = False
+                continue
+            run: LocalRun = cell.queue[0][1]
+            body = run.idle.pop() if run.idle else self._new_worker(run)
+            _enter_task(loop, body.task)
             try:
-                match handler.colour:
-                    case 2:  # ASYNC
-                        coroutine = function(agent, message)
-                    case 0:  # PLAIN
-                        value = context.run(_plain, handling, function, agent, message)
-                        coroutine = None
-                        if value is not None and isawaitable(value):
-                            coroutine = _wait_for(value)
-                    case 3:  # ASYNC_GENERATOR
-                        coroutine = self._drive_async(handling, function(agent, message))
-                    case 1:  # GENERATOR
-                        coroutine = self._drive(handling, function(agent, message))
-                if coroutine is not None:
-                    waits_for = context.run(_first, handling, coroutine)
-                    self._suspended(handling, coroutine, waits_for, context)
-                    continue
-            except StopIteration as stop:  # how a coroutine returns
-                value = stop.value
-            except BaseException as error:
-                self._failed(handling, error)
-                if isinstance(error, (Exception, asyncio.CancelledError)):
-                    continue
+                waits_for = body.context.run(body.coroutine.send, None)
+            except StopIteration:
+                body.retire()
+                continue
+            except BaseException:
+                body.retire()
                 raise
+            finally:
+                _leave_task(loop, body.task)
+            if waits_for is PARKED:
+                run.idle.append(body)
+                continue
+            run.tasks.add(body.detach(waits_for))
+            handling = cast(LocalHandling, body.context[origin])
+            if handling.cell.queue and handling.cell.active < handling.cell.concurrency:
+                self._wake(handling.cell)
             now = perf_counter()
             if now > self._until:
                 self._late(handling, now)
             self._last = now
-            if run.crowding or run.special:
-                self._returned(handling, context, value)
-                continue
-            if value is not None:
-                if not isinstance(value, AbstractMessage):
-                    self._returned(handling, context, value)
-                    continue
-                try:
-                    crowded = self.post(handling, cast(Message, value), None)
-                except Exception as error:
-                    self._failed(handling, error)
-                    continue
-                if crowded is not None or run.special:
-                    self._spawn(handling, context, self._when_room(handling, crowded))
-                    continue
-            cell.active -= 1
-            run.ended += 1
-            if run.sent == run.ended - run.spare:
-                run.look()
 
-    def _look_up(self, cell: Cell, key: tuple[type[Message], str], handling: LocalHandling) -> tuple[Handler, Any]:
-        """The handler of a message that has none in the cache, or whose agent has yet to start."""
+    def _new_worker(self, run: LocalRun) -> Body:
+        body = Body(self.loop, run.context.copy())
+        handling = LocalHandling(run, body)
+        body.context.run(origin.set, handling)
+        body.coroutine = self._work(run, body, handling)
+        return body
+
+    async def _work(self, run: LocalRun, body: Body, handling: LocalHandling) -> None:
+        """A worker: handles messages of one run, one after the other.
+
+        It is stepped where there is something to do, with its task as the current one. If a handler waits, the task takes the
+        worker over, and it ends with that handler; others have gone on meanwhile. It also ends after a handler that left a
+        context variable set: the next one must not see it.
+
+        The hottest loop of all: nothing here is called that could be written out (benchmarks/README.md, W1 to W4).
+        """
+        ready = self._ready
+        clean = copy_context()
+        while True:
+            while ready and self._left > 0 and ((asker := self._asker) is None or not asker.done):
+                cell = ready[0]
+                queue, agent = cell.queue, cell.agent
+                if queue and queue[0][1] is not run:
+                    break  # for a worker of another run
+                ready.popleft()
+                cell.queued = False
+                while queue and cell.active < cell.concurrency and self._left > 0:
+                    entry = queue[0]
+                    if entry[1] is not run:
+                        break
+                    queue.popleft()
+                    self._left -= 1
+                    if cell.room and len(queue) <= cell.limit // 2:
+                        cell.make_room()
+                    message, _, depth, place, heard, key = entry
+                    handling.agent = agent
+                    handling.message = message
+                    handling.cell = cell
+                    handling.place = place
+                    handling.heard = heard
+                    handling.depth = depth
+                    if run.special and self._begin_specially(handling, entry):
+                        continue
+                    cell.active += 1
+                    handler = cell.handlers.get(key)
+                    try:
+                        if handler is None:
+                            value = await self._long_way(handling, key)
+                        elif (colour := handler.colour) == ASYNC:
+                            value = await handler.function(agent, message)
+                        elif colour == PLAIN:
+                            value = handler.function(agent, message)
+                        elif colour == ASYNC_GENERATOR:
+                            value = await self._drive_async(handling, handler.function(agent, message))
+                        else:
+                            value = await self._drive(handling, handler.function(agent, message))
+                        if value is not None:
+                            if isinstance(value, AbstractMessage):
+                                full = self.post(handling, cast(Message, value), None)
+                                if full is not None:
+                                    await self.room(handling, full)
+                            else:
+                                await self._send_value(handling, value)
+                        if run.crowding:
+                            await self._uncrowd(handling)
+                    except BaseException as error:
+                        self._failed(handling, error)
+                        if not isinstance(error, (Exception, asyncio.CancelledError)):
+                            raise
+                    else:
+                        if run.observers:
+                            run.observe("handled", handling.address, message)
+                        cell.active -= 1
+                        run.ended += 1
+                        if run.sent == run.ended - run.spare:
+                            run.look()
+                    if body.detached:
+                        run.tasks.discard(body.task)
+                        if queue:
+                            self._wake(cell)
+                        if not ready:
+                            self._rest()
+                        return
+                    now = perf_counter()
+                    if now > self._until:
+                        self._late(handling, now)
+                    self._last = now
+                    if copy_context() != clean:
+                        if queue:
+                            self._wake(cell)
+                        return
+                    if asker is not None and asker.done:
+                        break
+                if queue and cell.active < cell.concurrency:
+                    self._wake(cell)
+            await park()
+
+    async def _long_way(self, handling: LocalHandling, key: tuple[type[Message], str]) -> object:
+        """A message of a kind that this class of agents has not had before, or something else than an everyday step: an
+        agent's start, a message that nobody takes, a handler in a thread."""
+        cell, agent, message = handling.cell, handling.agent, handling.message
         handler = cell.table.find(*key)
         if handler is None and handling.heard is not None:  # an event without a handler of its name: by the message's own
-            handler = cell.table.find(key[0], handling.message.method)
-        if cell.started and handler is not None and not handler.blocking:
-            cell.handlers = cell.table.everyday  # of all agents of its class
-            cell.handlers[key] = handler
-            return handler, handler.function
-        return _LONG_WAY, partial(self._long_way, handling, handler)
+            handler = cell.table.find(key[0], message.method)
+        if not cell.started:
+            cell.started = True
+            handling.run.started.append(agent)
+            await agent.astart()
+        if handler is not None and handler.blocking:
+            in_context = partial(copy_context().run, handler.function, agent, message)
+            return await self.loop.run_in_executor(handling.run.threads(), in_context)
+        if handler is None:
+            return agent.missing(message)
+        cell.handlers = cell.table.everyday  # of all agents of its class
+        cell.handlers[key] = handler
+        return handler.function(agent, message)
 
     def _begin_specially(self, handling: LocalHandling, entry: Entry) -> bool:
         """What a run wants that is over, observed, or has deadlines. True if the message came to its end by that."""
@@ -765,23 +822,9 @@ class Engine:
         if (message.deadline is not None or run.abandoned) and run.expired(entry, cell):
             return True
         run.show_start(handling)
+        if run.over:  # an observer or a callback ended it
+            run.end_entry("cancelled", message, handling.address)
         return run.over
-
-    def _suspended(
-        self, handling: LocalHandling, coroutine: Coroutine[Any, Any, Any], waits_for: Future[Any] | None, context: Context
-    ) -> None:
-        """A handler's first step ended with waiting: let the spare task take it over, and get another spare one."""
-        body, loop = self._spare, self.loop
-        assert body is not None
-        _leave_task(loop, body.task)
-        handling.task = body.task
-        handling.run.tasks.add(body.take_over(coroutine, waits_for, context, partial(self._task_ended, handling, context)))
-        self._spare = self._spares.pop() if self._spares else Body(loop)
-        _enter_task(loop, self._spare.task)
-        now = perf_counter()
-        if now > self._until:
-            self._late(handling, now)
-        self._last = now
 
     def _late(self, handling: LocalHandling, now: float) -> None:
         """Let the event loop have its turn: time is up. Say who took it, if one step did."""
@@ -789,49 +832,14 @@ class Engine:
         if now - self._last > LOOP_HELD_SECONDS:
             handling.run.report_held(handling, now - self._last)
 
-    def _task_ended(self, handling: LocalHandling, context: Context, value: object, error: BaseException | None) -> None:
-        if handling.task is not None:
-            handling.run.tasks.discard(handling.task)
-        if error is not None:
-            self._failed(handling, error)
+    async def _send_value(self, handling: LocalHandling, value: object) -> None:
+        """Send what a handler returned that is not a message: it may be, or make, several."""
+        if isgenerator(value):
+            await self._drive(handling, value)
+        elif isasyncgen(value):
+            await self._drive_async(handling, value)
         else:
-            self._returned(handling, context, value)
-
-    def _returned(self, handling: LocalHandling, context: Context, value: object) -> None:
-        """A handler ended, perhaps with something to send."""
-        try:
-            if value is None:
-                self._end(handling)
-                return
-            if isinstance(value, AbstractMessage):
-                crowded = self.post(handling, cast(Message, value), None)
-                if crowded is None:
-                    self._end(handling)
-                    return
-                rest: Coroutine[Any, Any, Any] = self._when_room(handling, crowded)
-            elif isgenerator(value):
-                rest = self._drive(handling, value)
-            elif isasyncgen(value):
-                rest = self._drive_async(handling, value)
-            else:
-                rest = self._send_each(handling, value)
-        except Exception as error:
-            self._failed(handling, error)
-            return
-        self._spawn(handling, context, rest)
-
-    def _spawn(self, handling: LocalHandling, context: Context, rest: Coroutine[Any, Any, Any]) -> None:
-        body = Body(self.loop)
-        handling.task = body.task
-        context.run(origin.set, handling)
-        handling.run.tasks.add(body.take_over(rest, None, context, partial(self._task_ended, handling, context)))
-
-    async def _when_room(self, handling: LocalHandling, crowded: Cell | Tap | None) -> None:
-        if crowded is not None:
-            await self.room(handling, crowded)
-
-    async def _send_each(self, handling: LocalHandling, value: object) -> None:
-        await self._send_item(handling, value)
+            await self._send_item(handling, await value if isawaitable(value) else value)
 
     async def _send_item(self, handling: LocalHandling, item: object) -> None:
         """Send what a handler yielded or returned: a message, several, or nothing."""
@@ -903,45 +911,7 @@ class Engine:
         if crowded is not None:
             await self.room(handling, crowded)
 
-    async def _long_way(self, handling: LocalHandling, handler: Handler | None, agent: GenAgent, message: Message) -> object:
-        """What is not an everyday step: an agent's start, a message that nobody takes, a handler in a thread."""
-        cell = handling.cell
-        if not cell.started:
-            cell.started = True
-            handling.run.started.append(agent)
-            await agent.astart()
-        if handler is None:
-            value = agent.missing(message)
-        elif handler.blocking:
-            in_context = partial(copy_context().run, handler.function, agent, message)
-            value = await self.loop.run_in_executor(handling.run.threads(), in_context)
-        else:
-            value = handler.function(agent, message)
-        if isgenerator(value):
-            await self._drive(handling, value)
-        elif isasyncgen(value):
-            await self._drive_async(handling, value)
-        else:
-            return await value if isawaitable(value) else value
-        return None
-
     # ------------------------------------------------------------------------------------------ endings
-
-    def _end(self, handling: LocalHandling) -> None:
-        """A handler is done with its message."""
-        run = handling.run
-        if run.crowding and handling in run.crowding:  # it emitted more than a listener can take: it waits before it goes on
-            self._spawn(handling, run.context.copy(), self._uncrowd(handling))
-            return
-        if run.observers:
-            run.observe("handled", handling.address, handling.message)
-        self._free(handling.cell)
-        run.settle(1)
-
-    def _free(self, cell: Cell) -> None:
-        cell.active -= 1
-        if cell.queue:
-            self._wake(cell)
 
     def _wake(self, cell: Cell) -> None:
         if not cell.queued:
@@ -963,51 +933,24 @@ class Engine:
             delay = run.supervise(handling, error)
             if delay is not None:
                 run.retry_later(handling, delay)
-                return
-        self._free(cell)
-
-    def again(self, handling: LocalHandling) -> None:
-        """Handle the same message once more; the agent was kept busy meanwhile."""
-        if handling.run.over:
-            self._failed(handling, RunCancelled())
-        else:
-            message, cell = handling.message, handling.cell
-            cell.active -= 1
-            method = handling.heard.name if handling.heard is not None else message.method
-            cause = LocalHandling(cell.agent, message, cell, handling.run, handling.place, None, handling.depth - 1)
-            cell.queue.appendleft((message, cause, handling.place, handling.heard, (type(message), method)))
+                return  # the agent is kept busy until then
+        cell.active -= 1
+        if cell.queue:
             self._wake(cell)
 
-    async def release(self) -> None:
-        """Give back what only running needs, when the last run of this loop has ended."""
-        if not self.runs:
-            self.cells.clear()
-            spares = [body.task for body in self._spares]
-            self._spares.clear()
-            for task in spares:
-                task.cancel()
-            if spares:
-                await asyncio.wait(spares)
+    def again(self, cell: Cell, entry: Entry) -> None:
+        """Let an agent that was kept busy handle the same message once more."""
+        cell.active -= 1
+        cell.queue.appendleft(entry)
+        self._wake(cell)
 
 
 _make = object.__new__
 
-_LONG_WAY = Handler("", "", (), lambda: None, ASYNC)
-"""Stands for the handler where there is more to do than to call it."""
 
-
-def _first(handling: LocalHandling, coroutine: Coroutine[Any, Any, Any]) -> Any:
-    origin.set(handling)
-    return coroutine.send(None)
-
-
-def _plain(handling: LocalHandling, function: Callable[..., Any], agent: AbstractObject, message: Message) -> Any:
-    origin.set(handling)
-    return function(agent, message)
-
-
-async def _wait_for(value: Awaitable[Any]) -> Any:
-    return await value
+def _set(future: Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _sender_and_method(message: Message) -> object:
@@ -1051,7 +994,7 @@ class LocalRun:
 
     __slots__ = (
         "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_held", "_may_restart", "_randoms",
-        "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers", "_told", "abandoned", "agent", "blocked",
+        "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers", "_told", "abandoned", "agent", "blocked", "idle",
         "context", "crowding", "ended", "engine", "id", "limits", "max_depth", "max_messages", "observers", "open",
         "outside", "over", "place", "result", "root", "seed", "sent", "source", "spare", "special", "started", "taps",
         "tasks", "waiters", "watched", "world",
@@ -1086,13 +1029,14 @@ class LocalRun:
         self.special = bool(observers)  # over, observed, or with deadlines: more to do for each message
         self.sent = 0
         self.ended = 0
-        self.spare = 0  # callbacks under way, less handlers that wait: nothing else is pending when sent == ended - spare
+        self.spare = 0  # callbacks under way: nothing is pending when sent == ended - spare
         self.max_messages = UNLIMITED if limits.messages is None else limits.messages
         self.max_depth = UNLIMITED if limits.depth is None else limits.depth
         self.context: Context = copy_context()
         self.waiters: dict[str, Waiter] = {}
-        self.blocked: dict[LocalHandling, Sequence[Waiter]] = {}
+        self.blocked: dict[LocalHandling, tuple[Future[None], Sequence[Waiter]]] = {}
         self.abandoned: set[str] = set()
+        self.idle: list[Body] = []  # workers with nothing to do
         self.crowding: dict[LocalHandling, Cell] = {}  # who emitted more than a listener can take
         # cold
         self.result: Message | None = None
@@ -1106,7 +1050,7 @@ class LocalRun:
         self._error: BaseException | None = None
         self._told = False
         self._attempts: Counter[tuple[int, str]] = Counter()
-        self._retries: dict[asyncio.TimerHandle, LocalHandling] = {}
+        self._retries: dict[asyncio.TimerHandle, tuple[Cell, Entry]] = {}
         self._timers: set[asyncio.TimerHandle] = set()
         self._randoms: dict[str, Random] = {}
         self._may_restart = False  # whether any network may ask for it: then states are copied at the start
@@ -1254,14 +1198,18 @@ class LocalRun:
                 self.show_taken(message, asked.caller.address, tapped=False)
             asked.end(message)
             return None
+        return self._deliver(message, route)
+
+    def _deliver(self, message: Message, route: Route) -> Cell | None:
+        """Put a message that no handler sent into a mailbox."""
+        assert self.engine is not None
         self.count(1)
         if self.watched:
             self.show(message, route.place.address(route.agent), tapped=False)
-        # What comes from outside has no cause; a handling that never was stands for it.
-        cause = LocalHandling(self.agent, message, route.cell, self, place, None, 0)
         if message.deadline is not None:
             self.special = True
-        return engine._put(route.cell, (message, cause, route.place, None, (type(message), message.method)))
+        # No message caused it.
+        return self.engine._put(route.cell, (message, self, 1, route.place, None, (type(message), message.method)))
 
     def deliver_outside(self, message: Message, waiter: Waiter | None) -> Tap | None:
         """Give a message to whoever started the run."""
@@ -1308,20 +1256,32 @@ class LocalRun:
 
     def look(self) -> None:
         """End the run if nothing is pending; end the waits if nothing but waiting is left."""
-        if self.over or self.sent != self.ended - self.spare:
+        if self.over or self.open:
             return
-        if self.sent == self.ended and self.spare == 0:
-            if not self.open:
-                self.finish("done", None)
-        elif not self.open:
-            for handling, waiters in list(self.blocked.items()):
-                for waiter in waiters:
-                    receiver = waiter.message.receiver
-                    self.waiters.pop(waiter.message.id, None)
-                    waiter.end(
-                        None,
-                        Unanswered(handling.address, receiver.id if receiver is not None else "", waiter.message.method),
-                    )
+        if self.sent == self.ended - self.spare:
+            self.finish("done", None)
+        elif self.blocked and len(self.tasks) <= len(self.blocked):
+            self._end_waits()
+
+    def _end_waits(self) -> None:
+        """All handlers wait for each other: tell those whose answer can no longer come."""
+        assert self.engine is not None
+        may_go_on = self.engine.busy or self._retries or self._ticking
+        # Who waits since last is the likeliest to have been answered: chains of calls end at once here.
+        if may_go_on or any(future.done() for future, _ in reversed(self.blocked.values())):
+            return
+        asked: list[tuple[LocalHandling, Waiter]] = []
+        held: set[str] = set()  # questions that somebody still has, though he waits himself
+        for handling, (_, waiters) in self.blocked.items():
+            held.update(message.id for message in handling.message.thread())
+            held.update(entry[0].id for entry in handling.cell.queue)
+            asked.extend((handling, waiter) for waiter in waiters if not waiter.done)
+        open_ones = [(handling, waiter) for handling, waiter in asked if waiter.message.id not in held]
+        ring = tuple(handling.address for handling in self.blocked)
+        for handling, waiter in open_ones or asked:
+            receiver = waiter.message.receiver.id if waiter.message.receiver is not None else ""
+            self.waiters.pop(waiter.message.id, None)
+            waiter.end(None, Unanswered(handling.address, receiver, waiter.message.method) if open_ones else Deadlock(ring))
 
     # ------------------------------------------------------------------------------------------ telling
 
@@ -1384,45 +1344,49 @@ class LocalRun:
             try:
                 result = callback(event)
             except Exception as error:
-                self._callback_failed(handling, event, error)
+                self._callback_failed(handling.address, handling.message, event, error)
             else:
                 if isawaitable(result):
                     self._in_background(handling, event, result)
 
     def _in_background(self, handling: LocalHandling, event: Event, result: Awaitable[None]) -> None:
         assert self.engine is not None
+        address, message = handling.address, handling.message
 
         async def hear() -> None:
             try:
                 await result
             except Exception as error:
-                self._callback_failed(handling, event, error)
+                self._callback_failed(address, message, event, error)
 
         def ended(task: Task[None]) -> None:
             self.tasks.discard(task)
             self.spare -= 1
-            self.settle(0)
+            self.look()
 
         self.spare += 1
         task = self.engine.loop.create_task(hear(), context=self.context.copy())
         self.tasks.add(task)
         task.add_done_callback(ended)
 
-    def _callback_failed(self, handling: LocalHandling, event: Event, error: Exception) -> None:
+    def _callback_failed(self, address: str, message: Message, event: Event, error: Exception) -> None:
         error.add_note(f"raised by a callback on {event.name!r} of {event.path!r}")
-        self.finish("failed", self._failure(handling, error))
+        self.finish("failed", _failure(address, message, error))
 
     def report_held(self, handling: LocalHandling, seconds: float) -> None:
         """Warn once of a handler that holds up the event loop."""
         kind, method = type(handling.agent), handling.message.method
         if (kind, method) not in self._held:
             self._held.add((kind, method))
-            warnings.warn(
-                f"{kind.__name__} {handling.agent.id!r} held the event loop for {seconds:.2f} s while it handled {method!r}; "
-                "make its handler async and await, or mark a plain one with @blocking",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            try:
+                warnings.warn(
+                    f"{kind.__name__} {handling.agent.id!r} held the event loop for {seconds:.2f} s while it handled {method!r}; "
+                    "make its handler async and await, or mark a plain one with @blocking",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            except RuntimeWarning as error:  # whoever makes warnings errors wants to see it, not a broken engine
+                self.finish("failed", error)
 
     # ------------------------------------------------------------------------------------------ other ends than handled
 
@@ -1436,20 +1400,20 @@ class LocalRun:
     def bury(self, message: Message, address: str, reason: BaseException) -> None:
         """Put a message to the dead letters."""
         self._dead.append(DeadLetter(message, address, reason))
-        self.end_entry("dead", message, address, reason)
         if (waiter := self.waiters.pop(message.id, None)) is not None:
             waiter.end(None, reason)
+        self.end_entry("dead", message, address, reason)
 
     def expired(self, entry: Entry, cell: Cell) -> bool:
         """End a delivery whose time is over: its deadline passed, or whoever called for it gave up."""
-        message, place = entry[0], entry[2]
+        message, place = entry[0], entry[3]
         now = datetime.now(UTC) if self.source is None else self.source.now()
         if message.id not in self.abandoned and (message.deadline is None or message.deadline > now):
             return False
         error = Expired(place.address(cell.agent), message.method)
-        self.end_entry("expired", message, error.address, error)
         if (waiter := self.waiters.pop(message.id, None)) is not None:
             waiter.end(None, error)
+        self.end_entry("expired", message, error.address, error)
         return True
 
     def tell_caller(self, handling: LocalHandling, error: BaseException) -> bool:
@@ -1458,18 +1422,9 @@ class LocalRun:
         if waiter is None or waiter.receiver is not handling.cell:
             return False
         del self.waiters[handling.message.id]
+        waiter.end(None, _failure(handling.address, handling.message, error))
         self.end_entry("failed", handling.message, handling.address, error)
-        waiter.end(None, self._failure(handling, error))
         return True
-
-    def _failure(self, handling: LocalHandling, error: BaseException) -> BaseException:
-        """What others see of an error: the agent, the message and the cause, unless it names them itself."""
-        if isinstance(error, (NotUnderstood, Deadlock, Unanswered)):
-            return error
-        reason = f"{type(error).__name__}: {error}"
-        failed = AgentFailed(handling.address, handling.message.method, handling.message.id, reason)
-        failed.__cause__ = error
-        return failed
 
     # ------------------------------------------------------------------------------------------ supervision
 
@@ -1501,23 +1456,25 @@ class LocalRun:
             if directive == "stop":
                 break
             place = place.parent
-        self.finish("failed", self._failure(handling, error))  # first: the last message to end would end the run as done
+        self.finish("failed", _failure(handling.address, handling.message, error))  # first: the last message to end would end the run as done
         self.end_entry("failed", message, address, error)
         return None
 
     def retry_later(self, handling: LocalHandling, delay: float) -> None:
         """Handle the same message again after a delay; until then the agent is busy with it."""
-        engine = self.engine
+        engine, message, cell = self.engine, handling.message, handling.cell
         assert engine is not None
         if self.observers:
-            self.observe("retried", handling.address, handling.message, seconds=delay)
+            self.observe("retried", handling.address, message, seconds=delay)
+        method = handling.heard.name if handling.heard is not None else message.method
+        entry = (message, self, handling.depth, handling.place, handling.heard, (type(message), method))
 
         def again() -> None:
             self._retries.pop(timer, None)
-            engine.again(handling)
+            engine.again(cell, entry)
 
         timer = engine.loop.call_later(delay, again)
-        self._retries[timer] = handling
+        self._retries[timer] = cell, entry
 
     def _restart(self, handling: LocalHandling) -> None:
         state = handling.cell.state
@@ -1563,10 +1520,10 @@ class LocalRun:
             return
         self._watch()
         for cell in list(self.engine.cells.values()):
-            gone = [entry for entry in cell.queue if entry[1].run is self and not _lives(cell.agent, entry[2])]
+            gone = [entry for entry in cell.queue if entry[1] is self and not _lives(cell.agent, entry[3])]
             for entry in gone:
                 cell.queue.remove(entry)
-                address = entry[2].address(cell.agent)
+                address = entry[3].address(cell.agent)
                 self.bury(entry[0], address, UnknownAddress(address, self.agent.id))
 
     def _tick(self, agent: GenAgent, place: Place) -> None:
@@ -1584,17 +1541,21 @@ class LocalRun:
                     return
                 cell = engine.cell_of(agent)
                 if not any(entry[0].method == handler.method and entry[0].sender is None for entry in cell.queue):
-                    message = Message(method=handler.method, receiver=agent, role="system")
-                    if self.sent < self.max_messages:
-                        self.count(1)
-                        cause = LocalHandling(agent, message, cell, self, self.place, None, 0)
-                        engine._put(cell, (message, cause, place, None, (Message, handler.method)))
-                    else:
-                        self.limit_reached("messages")
+                    with suppress(MailboxFull, LimitReached):  # both are counted; nobody is there to be told
+                        message = self._made(handler.kinds[0], method=handler.method, receiver=agent, role="system")
+                        self._deliver(message, Route(agent, cell, place))
+                if self.over:
+                    return
                 self._timers.add(engine.loop.call_later(handler.every or 1.0, tick))
                 self._timers = {timer for timer in self._timers if not timer.cancelled() and timer.when() > engine.loop.time()}
 
             self._timers.add(engine.loop.call_later(handler.every or 1.0, tick))
+
+    def _made(self, kind: type[Message], **fields: Any) -> Message:
+        """A message of the run itself."""
+        if self.source is not None:
+            fields.update(id=self.source.new_id(), created_at=self.source.now())
+        return kind(**fields)
 
     def random_of(self, address: str) -> Random:
         """The random numbers of an agent: of the seed and its address."""
@@ -1621,18 +1582,18 @@ class LocalRun:
         for waiter in list(self.waiters.values()):
             waiter.end(None, RunCancelled())
         self.waiters.clear()
-        for timer, handling in list(self._retries.items()):
+        for timer, (cell, entry) in list(self._retries.items()):
             timer.cancel()
-            engine._failed(handling, RunCancelled())
+            engine.again(cell, entry)  # to be cancelled with the rest, below
         self._retries.clear()
         for cell in engine.cells.values():
-            if any(entry[1].run is self for entry in cell.queue):
-                left = [entry for entry in cell.queue if entry[1].run is self]
-                kept = [entry for entry in cell.queue if entry[1].run is not self]
+            if any(entry[1] is self for entry in cell.queue):
+                left = [entry for entry in cell.queue if entry[1] is self]
+                kept = [entry for entry in cell.queue if entry[1] is not self]
                 cell.queue.clear()
                 cell.queue.extend(kept)
                 for entry in left:
-                    self.end_entry("cancelled", entry[0], entry[2].address(cell.agent))
+                    self.end_entry("cancelled", entry[0], entry[3].address(cell.agent))
                 cell.make_room()
         current = current_task(engine.loop) if self.tasks else None
         for task in self.tasks:
@@ -1658,7 +1619,14 @@ class LocalRun:
             if (cell := engine.cells.get(id(agent))) is not None:
                 cell.started = False
                 cell.handlers = {}
-        await engine.release()
+        if not engine.runs:
+            engine.cells.clear()
+        workers = {body.task for body in self.idle}
+        self.idle.clear()
+        for worker in workers:
+            worker.cancel()
+        if workers:
+            await asyncio.wait(workers)
         runs = _running[id(self.agent)][1]
         runs.discard(self)
         if not runs:
@@ -1682,6 +1650,19 @@ class LocalRun:
 
 _running: dict[int, tuple[Engine, set[LocalRun]]] = {}
 """Which event loop runs a network now: agents hold no lock, so two loops must not run one at once."""
+
+
+def _failure(address: str, message: Message, error: BaseException) -> BaseException:
+    """What others see of an error: the agent, the message and the cause, unless it names them itself."""
+    if isinstance(error, (NotUnderstood, Deadlock, Unanswered)):
+        return error
+    if isinstance(error, AgentFailed):  # of whom it called: the first of them says it, however long the chain
+        reason = error.reason if isinstance(error.__cause__, AgentFailed) else str(error)
+    else:
+        reason = f"{type(error).__name__}: {error}"
+    failed = AgentFailed(address, message.method, message.id, reason)
+    failed.__cause__ = error
+    return failed
 
 
 def _lives(agent: GenAgent, place: Place) -> bool:
