@@ -89,10 +89,9 @@ async def request_reply(validated: bool) -> AsyncIterator[Go]:
     class Client(GenAgent):
         async def abegin(self, message: Begin) -> None:
             nonlocal answered
-            answer: Message = message
             for number in range(message.n):
-                ping = Ping(number=number, receiver=server) if validated else Ping.reply(answer, receiver=server)
-                answer = await self.call(ping)
+                ping = Ping(number=number, receiver=server) if validated else Ping.reply(message, receiver=server)
+                await self.call(ping)
                 answered += 1
 
     server, client = Server(id="server"), Client(id="client")
@@ -185,6 +184,7 @@ async def fan_out(validated: bool) -> AsyncIterator[Go]:
 async def ring(validated: bool) -> AsyncIterator[Go]:
     visits = [0] * RING
     laps = 0
+    first = Token()
 
     class Member(GenAgent):
         number: int
@@ -197,7 +197,7 @@ async def ring(validated: bool) -> AsyncIterator[Go]:
             return (
                 Token(hops_left=message.hops_left - 1, receiver=after)
                 if validated
-                else Token.reply(message, receiver=after)
+                else Token.reply(first, receiver=after)  # all answer one: what a growing thread costs is F1
             )
 
     members = [Member(id=f"member{i}", number=i) for i in range(RING)]

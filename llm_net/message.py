@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from copy import deepcopy
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -28,7 +29,7 @@ from pydantic_core import CoreSchema, core_schema, from_json
 
 from llm_net.address import AbstractObject, Border, Party
 from llm_net.errors import InvalidArguments
-from llm_net.schema import Function, function
+from llm_net.schema import Function, function, unrolled
 
 Method: TypeAlias = Literal[
     "accept", "agree", "ask", "be", "cancel", "chat", "check", "do", "error", "failure", "info", "inform", "log", "propose",
@@ -278,7 +279,7 @@ class Message(AbstractMessage, BaseModel):
         left_out = {"id", "created_at", "conversation", "metadata", *omit}
         if cls is not Message:
             left_out.add("method")
-        schema = cls.model_json_schema(mode="validation")
+        schema: dict[str, Any] = unrolled(cls.model_json_schema(mode="validation"))
         properties = schema["properties"]
         for name, sentence in _FIELDS_FOR_MODELS.items():
             if name in properties:
@@ -358,7 +359,10 @@ class Message(AbstractMessage, BaseModel):
         if problems:
             raise InvalidArguments(cls.function_name(), tuple(problems))
         try:
-            return cls(**{**fields, **fixed})
+            try:
+                return cls(**{**fields, **fixed})
+            except ValidationError as invalid:
+                return cls(**{**_without_nulls(fields, invalid), **fixed})
         except ValidationError as invalid:
             raise InvalidArguments(cls.function_name(), tuple(_sentences(invalid))) from None
 
@@ -410,7 +414,7 @@ class Message(AbstractMessage, BaseModel):
 class Directory(Protocol):
     """Where an address is looked up; raises for an unknown one."""
 
-    def __getitem__(self, address: str) -> AbstractObject: ...
+    def __getitem__(self, address: str, /) -> AbstractObject: ...
 
 
 _ENVELOPE = frozenset(Message.model_fields)
@@ -567,6 +571,23 @@ def parse_arguments(name: str, arguments: str | Mapping[str, JsonValue]) -> dict
     if not isinstance(written, dict):
         raise InvalidArguments(name, ("They must be one JSON object",))
     return written
+
+
+def _without_nulls(written: dict[str, Any], invalid: ValidationError) -> dict[str, Any]:
+    """What a model wrote, without those nulls inside it that stand for "as by default"."""
+    cleaned = {name: deepcopy(value) if isinstance(value, (dict, list)) else value for name, value in written.items()}
+    for error in invalid.errors(include_url=False, include_context=False):
+        if error["input"] is None:
+            holder: Any = cleaned
+            for step in error["loc"]:  # a step may also be the name of a branch of a union
+                if isinstance(holder, list) and isinstance(step, int):
+                    holder = holder[step]
+                elif isinstance(holder, dict) and step in holder:
+                    if holder[step] is None and holder is not cleaned:
+                        del holder[step]
+                        break
+                    holder = holder[step]
+    return cleaned
 
 
 def _sentences(invalid: ValidationError) -> Iterable[str]:

@@ -20,6 +20,7 @@ from asyncio.tasks import _enter_task, _leave_task
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import Context, copy_context
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -128,22 +129,46 @@ class _OwnSource:
 
 
 class Waiter:
-    """Somebody who waits for the reply to one message."""
+    """Somebody who waits for the reply to one message; alone, or with others in a tally."""
 
-    __slots__ = ("caller", "done", "error", "future", "message", "receiver", "reply")
+    __slots__ = ("caller", "done", "error", "future", "message", "receiver", "reply", "tally")
 
     caller: LocalHandling
     message: Message
     done: bool
     receiver: Cell | None  # None: somebody outside
-    future: Future[None] | None  # what the caller waits on, if it had to
+    future: Future[None] | None  # what the caller waits on, if it has to
     reply: Message | None
     error: BaseException | None
+    tally: Tally | None
 
     def end(self, reply: Message | None, error: BaseException | None = None) -> None:
         """The reply came, or never will."""
         if not self.done:
             self.done, self.reply, self.error = True, reply, error
+            if self.tally is not None:
+                self.tally.count(error is None)
+            elif self.future is not None and not self.future.done():
+                self.future.set_result(None)
+
+
+class Tally:
+    """Somebody who waits for so many of several replies: done when they are there, or cannot be any more."""
+
+    __slots__ = ("done", "future", "open", "wanted")
+
+    def __init__(self, open: int, wanted: int) -> None:
+        self.open = open
+        self.wanted = wanted
+        self.done = wanted <= 0
+        self.future: Future[None] | None = None
+
+    def count(self, replied: bool) -> None:
+        """One of them has an end."""
+        self.open -= 1
+        self.wanted -= replied
+        if self.wanted <= 0 or self.open < self.wanted:
+            self.done = True
             if self.future is not None and not self.future.done():
                 self.future.set_result(None)
 
@@ -204,7 +229,7 @@ class LocalHandling:
         if engine._ready and engine._left > 0 and engine.depth < DEPTH:
             engine.pump(waiter)
         if not waiter.done:
-            await engine.answers(self, [waiter], 1, timeout)
+            await engine.answers(self, waiter, [waiter], timeout)
         if waiter.error is not None:
             raise waiter.error
         if waiter.reply is None:
@@ -214,16 +239,19 @@ class LocalHandling:
 
     async def gather(self, messages: Iterable[Message], k: int | None, timeout: float | None) -> list[Message]:
         engine = self._still()
+        messages = list(messages)
+        wanted = len(messages) if k is None else min(k, len(messages))
+        tally = Tally(len(messages), wanted)
         waiters: list[Waiter] = []
         try:
             for message in messages:
-                waiters.append(engine.ask(self, message))
+                waiters.append(engine.ask(self, message, tally))
         except BaseException:
-            for waiter in waiters:
-                self.run.waiters.pop(waiter.message.id, None)
+            engine.give_up(self.run, waiters)
             raise
-        wanted = len(waiters) if k is None else min(k, len(waiters))
-        await engine.answers(self, waiters, wanted, timeout)
+        if engine._ready and engine._left > 0 and engine.depth < DEPTH:
+            engine.pump(tally)
+        await engine.answers(self, tally, waiters, timeout)
         replies = [waiter.reply for waiter in waiters if waiter.reply is not None]
         errors = [waiter.error for waiter in waiters if waiter.error is not None]
         if errors and len(replies) < wanted and len(waiters) - len(errors) < wanted:
@@ -297,7 +325,7 @@ class Engine:
         self.depth = 0
         self._ready: deque[Cell] = deque()
         self._scheduled = False
-        self._asker: Waiter | None = None  # for whose reply messages are handled just now, inside its handler
+        self._asker: Waiter | Tally | None = None  # for whose reply messages are handled just now, inside its handler
         self._left = BUDGET  # messages that may be handled before the event loop has its turn
         self._turn = inf if isinstance(loop, World) else TURN_SECONDS  # in a world the order is not the machine's matter
         self._until = 0.0  # and the time by which it has it
@@ -312,6 +340,11 @@ class Engine:
         if engine is None:
             engine = cls._of_loops[loop] = cls(loop)
         return engine
+
+    @property
+    def busy(self) -> bool:
+        """Whether any agent has something to do."""
+        return bool(self._ready)
 
     def cell_of(self, agent: GenAgent) -> Cell:
         """The cell of an agent, made when it is first needed."""
@@ -341,9 +374,7 @@ class Engine:
                 run.ended += 1
                 del run.waiters[asked.message.__dict__["id"]]
                 tap = run.show_taken(message, asked.caller.address) if run.watched else None
-                asked.done, asked.reply = True, message
-                if asked.future is not None and not asked.future.done():
-                    asked.future.set_result(None)
+                asked.end(message)
                 return tap
         if run.special and self._post_specially(handling, message):
             return None
@@ -443,7 +474,7 @@ class Engine:
         if len(cell.queue) <= cell.limit:
             return
         future: Future[None] = self.loop.create_future()
-        self._block(handling, [cell])
+        self._block(handling, future, [cell])
         cell.room.append(future)
         try:
             await future
@@ -522,13 +553,14 @@ class Engine:
 
     # ------------------------------------------------------------------------------------------ asking
 
-    def ask(self, handling: LocalHandling, message: Message) -> Waiter:
+    def ask(self, handling: LocalHandling, message: Message, tally: Tally | None = None) -> Waiter:
         """Post a message whose reply somebody waits for."""
         waiter = _make(Waiter)
         waiter.caller = handling
         waiter.message = message
         waiter.done = False
         waiter.receiver = waiter.future = waiter.reply = waiter.error = None
+        waiter.tally = tally
         try:
             self.post(handling, message, waiter)
         except BaseException:
@@ -536,12 +568,12 @@ class Engine:
             raise
         return waiter
 
-    def pump(self, waiter: Waiter) -> None:
+    def pump(self, asker: Waiter | Tally) -> None:
         """Go on with others inside the waiting handler: often the reply comes without a turn of the event loop."""
         loop = self.loop
         if (task := current_task(loop)) is None:
             return
-        outer, self._asker = self._asker, waiter
+        outer, self._asker = self._asker, asker
         self.depth += 1
         self._last = perf_counter()
         _leave_task(loop, task)
@@ -552,54 +584,41 @@ class Engine:
             self.depth -= 1
             self._asker = outer
 
-    async def answers(self, handling: LocalHandling, waiters: list[Waiter], wanted: int, timeout: float | None) -> None:
-        """Wait until `wanted` of the waiters have a reply, or so many failed that this cannot be, or time is over."""
-        run, loop = handling.run, self.loop
-        main = not handling.body.detached or current_task(loop) is handling.body.task
-        timer: asyncio.TimerHandle | None = None
-        over = False
-        future: Future[None] = loop.create_future()
-
-        def stop() -> None:
-            nonlocal over
-            over = True
-            if not future.done():
-                future.set_result(None)
-
+    async def answers(
+        self, handling: LocalHandling, asker: Waiter | Tally, waiters: list[Waiter], timeout: float | None
+    ) -> None:
+        """Wait until who asks has the replies, or cannot have them, or time is over."""
+        future = asker.future = self.loop.create_future()
+        timer = None if timeout is None else self.loop.call_later(timeout, _set, future)
         try:
-            while not over:
-                replies = failed = 0
-                for waiter in waiters:
-                    if waiter.done:
-                        replies += waiter.error is None
-                        failed += waiter.error is not None
-                if replies >= wanted or len(waiters) - failed < wanted:
-                    return
-                open_ones = [waiter for waiter in waiters if not waiter.done]
-                if future.done():
-                    future = loop.create_future()
-                for waiter in open_ones:
-                    waiter.future = future
-                if timer is None and timeout is not None:
-                    timer = loop.call_later(timeout, stop)
-                if main and len(open_ones) <= wanted - replies:  # each of them is needed
-                    self._block(handling, [waiter.receiver for waiter in open_ones if waiter.receiver is not None], open_ones)
-                    try:
-                        await future
-                    finally:
-                        self._unblock(handling)
-                else:
-                    await future
+            if not asker.done:
+                waiting = [waiter for waiter in waiters if not waiter.done]
+                needed = not isinstance(asker, Tally) or asker.open <= asker.wanted  # each single one of them
+                if needed and (not handling.body.detached or current_task(self.loop) is handling.body.task):
+                    receivers = [one.receiver for one in waiting if one.receiver is not None]
+                    self._block(handling, future, receivers, waiting)
+                await future
         finally:
+            self._unblock(handling)
             if timer is not None:
                 timer.cancel()
-            for waiter in waiters:
-                if not waiter.done:
-                    run.waiters.pop(waiter.message.id, None)
-                    run.abandoned.add(waiter.message.id)
-                    run.special = True
+            self.give_up(handling.run, waiters)
 
-    def _block(self, handling: LocalHandling, receivers: Sequence[Cell | Tap], waiters: Sequence[Waiter] = ()) -> None:
+    def give_up(self, run: LocalRun, waiters: list[Waiter]) -> None:
+        """Nobody waits for these any more: late replies go to the dead letters."""
+        for waiter in waiters:
+            if not waiter.done:
+                run.waiters.pop(waiter.message.id, None)
+                run.abandoned.add(waiter.message.id)
+                run.special = True
+
+    def _block(
+        self,
+        handling: LocalHandling,
+        future: Future[None],
+        receivers: Sequence[Cell | Tap],
+        waiters: Sequence[Waiter] = (),
+    ) -> None:
         """Note that a handler waits, unless that can never end."""
         cell, run = handling.cell, handling.run
         cells = tuple(receiver for receiver in receivers if isinstance(receiver, Cell))
@@ -607,17 +626,15 @@ class Engine:
             if (ring := waiting_ring(cell, receiver)) is not None:
                 raise Deadlock(tuple(handling.place.address(member.agent) for member in ring))
         if cells:
-            cell.waits[handling] = cells
-        if waiters:
-            run.blocked[handling] = waiters
-            run.spare -= 1
-            if run.sent == run.ended - run.spare:
+            cell.waits[handling] = (future, cells)
+        if cells or waiters:
+            run.blocked[handling] = (future, waiters)
+            if len(run.blocked) >= len(run.tasks):
                 self.loop.call_soon(run.look)
 
     def _unblock(self, handling: LocalHandling) -> None:
         handling.cell.waits.pop(handling, None)
-        if handling.run.blocked.pop(handling, None) is not None:
-            handling.run.spare += 1
+        handling.run.blocked.pop(handling, None)
 
     # ------------------------------------------------------------------------------------------ handling
 
@@ -637,6 +654,14 @@ class Engine:
             self._scheduled = bool(self._ready)
             if self._ready:
                 self.loop.call_soon(self._drain)
+            else:
+                self._rest()
+
+    def _rest(self) -> None:
+        """Nothing is ready: have each run look whether anything can still happen in it."""
+        for run in list(self.runs):
+            if run.blocked:
+                run.look()
 
     def _serve(self) -> None:
         """Let workers take messages from the cells that are ready, each worker until one of its handlers waits."""
@@ -751,6 +776,8 @@ class Engine:
                         run.tasks.discard(body.task)
                         if queue:
                             self._wake(cell)
+                        if not ready:
+                            self._rest()
                         return
                     now = perf_counter()
                     if now > self._until:
@@ -921,6 +948,11 @@ class Engine:
 _make = object.__new__
 
 
+def _set(future: Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 def _sender_and_method(message: Message) -> object:
     return (message.sender, message.method)
 
@@ -997,12 +1029,12 @@ class LocalRun:
         self.special = bool(observers)  # over, observed, or with deadlines: more to do for each message
         self.sent = 0
         self.ended = 0
-        self.spare = 0  # callbacks under way, less handlers that wait: nothing else is pending when sent == ended - spare
+        self.spare = 0  # callbacks under way: nothing is pending when sent == ended - spare
         self.max_messages = UNLIMITED if limits.messages is None else limits.messages
         self.max_depth = UNLIMITED if limits.depth is None else limits.depth
         self.context: Context = copy_context()
         self.waiters: dict[str, Waiter] = {}
-        self.blocked: dict[LocalHandling, Sequence[Waiter]] = {}
+        self.blocked: dict[LocalHandling, tuple[Future[None], Sequence[Waiter]]] = {}
         self.abandoned: set[str] = set()
         self.idle: list[Body] = []  # workers with nothing to do
         self.crowding: dict[LocalHandling, Cell] = {}  # who emitted more than a listener can take
@@ -1166,12 +1198,18 @@ class LocalRun:
                 self.show_taken(message, asked.caller.address, tapped=False)
             asked.end(message)
             return None
+        return self._deliver(message, route)
+
+    def _deliver(self, message: Message, route: Route) -> Cell | None:
+        """Put a message that no handler sent into a mailbox."""
+        assert self.engine is not None
         self.count(1)
         if self.watched:
             self.show(message, route.place.address(route.agent), tapped=False)
         if message.deadline is not None:
             self.special = True
-        return engine._put(route.cell, (message, self, 1, route.place, None, (type(message), message.method)))
+        # No message caused it.
+        return self.engine._put(route.cell, (message, self, 1, route.place, None, (type(message), message.method)))
 
     def deliver_outside(self, message: Message, waiter: Waiter | None) -> Tap | None:
         """Give a message to whoever started the run."""
@@ -1218,20 +1256,32 @@ class LocalRun:
 
     def look(self) -> None:
         """End the run if nothing is pending; end the waits if nothing but waiting is left."""
-        if self.over or self.sent != self.ended - self.spare:
+        if self.over or self.open:
             return
-        if self.sent == self.ended and self.spare == 0:
-            if not self.open:
-                self.finish("done", None)
-        elif not self.open:
-            for handling, waiters in list(self.blocked.items()):
-                for waiter in waiters:
-                    receiver = waiter.message.receiver
-                    self.waiters.pop(waiter.message.id, None)
-                    waiter.end(
-                        None,
-                        Unanswered(handling.address, receiver.id if receiver is not None else "", waiter.message.method),
-                    )
+        if self.sent == self.ended - self.spare:
+            self.finish("done", None)
+        elif self.blocked and len(self.tasks) <= len(self.blocked):
+            self._end_waits()
+
+    def _end_waits(self) -> None:
+        """All handlers wait for each other: tell those whose answer can no longer come."""
+        assert self.engine is not None
+        may_go_on = self.engine.busy or self._retries or self._ticking
+        # Who waits since last is the likeliest to have been answered: chains of calls end at once here.
+        if may_go_on or any(future.done() for future, _ in reversed(self.blocked.values())):
+            return
+        asked: list[tuple[LocalHandling, Waiter]] = []
+        held: set[str] = set()  # questions that somebody still has, though he waits himself
+        for handling, (_, waiters) in self.blocked.items():
+            held.update(message.id for message in handling.message.thread())
+            held.update(entry[0].id for entry in handling.cell.queue)
+            asked.extend((handling, waiter) for waiter in waiters if not waiter.done)
+        open_ones = [(handling, waiter) for handling, waiter in asked if waiter.message.id not in held]
+        ring = tuple(handling.address for handling in self.blocked)
+        for handling, waiter in open_ones or asked:
+            receiver = waiter.message.receiver.id if waiter.message.receiver is not None else ""
+            self.waiters.pop(waiter.message.id, None)
+            waiter.end(None, Unanswered(handling.address, receiver, waiter.message.method) if open_ones else Deadlock(ring))
 
     # ------------------------------------------------------------------------------------------ telling
 
@@ -1312,7 +1362,7 @@ class LocalRun:
         def ended(task: Task[None]) -> None:
             self.tasks.discard(task)
             self.spare -= 1
-            self.settle(0)
+            self.look()
 
         self.spare += 1
         task = self.engine.loop.create_task(hear(), context=self.context.copy())
@@ -1328,12 +1378,15 @@ class LocalRun:
         kind, method = type(handling.agent), handling.message.method
         if (kind, method) not in self._held:
             self._held.add((kind, method))
-            warnings.warn(
-                f"{kind.__name__} {handling.agent.id!r} held the event loop for {seconds:.2f} s while it handled {method!r}; "
-                "make its handler async and await, or mark a plain one with @blocking",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            try:
+                warnings.warn(
+                    f"{kind.__name__} {handling.agent.id!r} held the event loop for {seconds:.2f} s while it handled {method!r}; "
+                    "make its handler async and await, or mark a plain one with @blocking",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            except RuntimeWarning as error:  # whoever makes warnings errors wants to see it, not a broken engine
+                self.finish("failed", error)
 
     # ------------------------------------------------------------------------------------------ other ends than handled
 
@@ -1347,9 +1400,9 @@ class LocalRun:
     def bury(self, message: Message, address: str, reason: BaseException) -> None:
         """Put a message to the dead letters."""
         self._dead.append(DeadLetter(message, address, reason))
-        self.end_entry("dead", message, address, reason)
         if (waiter := self.waiters.pop(message.id, None)) is not None:
             waiter.end(None, reason)
+        self.end_entry("dead", message, address, reason)
 
     def expired(self, entry: Entry, cell: Cell) -> bool:
         """End a delivery whose time is over: its deadline passed, or whoever called for it gave up."""
@@ -1358,9 +1411,9 @@ class LocalRun:
         if message.id not in self.abandoned and (message.deadline is None or message.deadline > now):
             return False
         error = Expired(place.address(cell.agent), message.method)
-        self.end_entry("expired", message, error.address, error)
         if (waiter := self.waiters.pop(message.id, None)) is not None:
             waiter.end(None, error)
+        self.end_entry("expired", message, error.address, error)
         return True
 
     def tell_caller(self, handling: LocalHandling, error: BaseException) -> bool:
@@ -1369,8 +1422,8 @@ class LocalRun:
         if waiter is None or waiter.receiver is not handling.cell:
             return False
         del self.waiters[handling.message.id]
-        self.end_entry("failed", handling.message, handling.address, error)
         waiter.end(None, _failure(handling.address, handling.message, error))
+        self.end_entry("failed", handling.message, handling.address, error)
         return True
 
     # ------------------------------------------------------------------------------------------ supervision
@@ -1488,16 +1541,21 @@ class LocalRun:
                     return
                 cell = engine.cell_of(agent)
                 if not any(entry[0].method == handler.method and entry[0].sender is None for entry in cell.queue):
-                    message = Message(method=handler.method, receiver=agent, role="system")
-                    if self.sent < self.max_messages:
-                        self.count(1)
-                        engine._put(cell, (message, self, 1, place, None, (Message, handler.method)))
-                    else:
-                        self.limit_reached("messages")
+                    with suppress(MailboxFull, LimitReached):  # both are counted; nobody is there to be told
+                        message = self._made(handler.kinds[0], method=handler.method, receiver=agent, role="system")
+                        self._deliver(message, Route(agent, cell, place))
+                if self.over:
+                    return
                 self._timers.add(engine.loop.call_later(handler.every or 1.0, tick))
                 self._timers = {timer for timer in self._timers if not timer.cancelled() and timer.when() > engine.loop.time()}
 
             self._timers.add(engine.loop.call_later(handler.every or 1.0, tick))
+
+    def _made(self, kind: type[Message], **fields: Any) -> Message:
+        """A message of the run itself."""
+        if self.source is not None:
+            fields.update(id=self.source.new_id(), created_at=self.source.now())
+        return kind(**fields)
 
     def random_of(self, address: str) -> Random:
         """The random numbers of an agent: of the seed and its address."""
@@ -1598,7 +1656,11 @@ def _failure(address: str, message: Message, error: BaseException) -> BaseExcept
     """What others see of an error: the agent, the message and the cause, unless it names them itself."""
     if isinstance(error, (NotUnderstood, Deadlock, Unanswered)):
         return error
-    failed = AgentFailed(address, message.method, message.id, f"{type(error).__name__}: {error}")
+    if isinstance(error, AgentFailed):  # of whom it called: the first of them says it, however long the chain
+        reason = error.reason if isinstance(error.__cause__, AgentFailed) else str(error)
+    else:
+        reason = f"{type(error).__name__}: {error}"
+    failed = AgentFailed(address, message.method, message.id, reason)
     failed.__cause__ = error
     return failed
 

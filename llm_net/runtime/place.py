@@ -13,9 +13,9 @@ from llm_net.graph import ITSELF
 from llm_net.runtime.cell import Cell
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Route:
-    """The way to an agent: its cell, and the place in which it handles what comes this way."""
+    """The way to an agent: its cell, and the place in which it handles what comes this way. (Frozen, it would cost 1 µs.)"""
 
     agent: AbstractObject
     cell: Cell

@@ -1,1 +1,5 @@
-"""What tests of agents, and of what is built for them, need. Knows everything, and nothing knows it."""
+"""Checks that say when an implementation of a port is right, for whoever writes one. Knows no test runner."""
+
+from llm_net.testing.model_check import check_model
+
+__all__ = ["check_model"]

@@ -39,7 +39,8 @@ class Stage:
 
         async def whole() -> T:
             result = await main
-            await asyncio.sleep(0)  # a task that just ended has yet to be forgotten
+            for _ in range(3):  # what just ended, or was let go, has yet to be forgotten
+                await asyncio.sleep(0)
             left = asyncio.all_tasks() - {asyncio.current_task()}
             assert not left, f"tasks are left: {left}"
             return result

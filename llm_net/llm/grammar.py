@@ -1,0 +1,133 @@
+"""What llama.cpp can hold a model to: a JSON schema narrowed so that whatever its grammar lets through is valid.
+
+Its converter ignores bounds of fractions, multiples, and patterns it cannot read (seen with xllamacpp 2026.10); what
+cannot be narrowed stays as it is, and the answer is checked afterwards. Knows no model and no engine.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+from llm_net.chat import Tool
+from llm_net.llm.schema import bounds
+
+SAY = "say"
+"""The function by which a model that has tools just says something."""
+
+_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+_MOST_VALUES = 256
+_CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": " \\t\\n"}
+
+
+def narrow(schema: object) -> object:
+    """Give a schema that the converter follows to the letter, valid values of which are valid under the one given."""
+    match schema:
+        case True:
+            return {}
+        case Mapping():
+            rules = {str(key): value for key, value in schema.items()}
+        case _:
+            return schema
+    kinds = rules.get("type")
+    if isinstance(kinds, list) and {"number", "integer"} & set(kinds):
+        return {"anyOf": [narrow({**rules, "type": kind}) for kind in kinds]}
+    if kinds in ("number", "integer") and not rules.keys() & {"enum", "const"}:
+        return _narrow_number(rules)
+    if isinstance(pattern := rules.get("pattern"), str):
+        del rules["pattern"]
+        if (readable := _narrow_pattern(pattern)) is not None:
+            rules["pattern"] = readable
+    for key in ("properties", "$defs", "definitions"):
+        if isinstance(named := rules.get(key), Mapping):
+            rules[key] = {name: narrow(part) for name, part in named.items()}
+    for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        if isinstance(parts := rules.get(key), list):
+            rules[key] = [narrow(part) for part in parts]
+    for key in ("items", "additionalProperties"):
+        if isinstance(rules.get(key), Mapping):
+            rules[key] = narrow(rules[key])
+    return rules
+
+
+def _narrow_number(rules: dict[str, object]) -> dict[str, object]:
+    """A number as whole numbers within its bounds, or as one of about a hundred values where they are close."""
+    least, most = bounds(rules)
+    step = rules.get("multipleOf")
+    if step is None and rules["type"] == "number":
+        if least == -math.inf and most == math.inf:
+            return rules
+        step = next((size for size in _STEPS if (most - least) / size <= 100), 1)
+    if not isinstance(step, (int, float)) or step == 1:
+        step = 1
+    elif least == -math.inf or most == math.inf:
+        return rules
+    low, high = (
+        math.ceil(least / step) if least > -math.inf else None,
+        math.floor(most / step) if most < math.inf else None,
+    )
+    if step == 1:
+        found: dict[str, object] = {"type": "integer"}
+        if low is not None:
+            found["minimum"] = low
+        if high is not None:
+            found["maximum"] = high
+        return found
+    assert low is not None and high is not None
+    if not 0 <= high - low < _MOST_VALUES:
+        return rules
+    values = [round(number * step, 9) for number in range(low, high + 1)]
+    return {"enum": [int(value) if value == int(value) else value for value in values]}
+
+
+def _narrow_pattern(pattern: str) -> str | None:
+    """The pattern in the words that the converter reads, or None where it has none for it."""
+    if not (pattern.startswith("^") and pattern.endswith("$")) or re.search(
+        r"\(\?|\\[^dws.\-+*?()\[\]{}|/^$\\]", pattern
+    ):
+        return None
+    found, inside = [], False
+    for token in re.findall(r"\\.|.", pattern, re.DOTALL):
+        if len(token) == 2 and token[1] in _CLASSES:
+            found.append(_CLASSES[token[1]] if inside else f"[{_CLASSES[token[1]]}]")
+            continue
+        inside = token == "[" or (inside and token != "]")
+        found.append(token)
+    return "".join(found)
+
+
+def calls(tools: Sequence[Tool], say: str | None) -> dict[str, object]:
+    """The schema of one call of one of these functions, or of saying something where `say` names that function."""
+    alternatives: list[object] = [
+        _call(tool.name, _moved(tool.parameters, f"/anyOf/{index}/properties/arguments"))
+        for index, tool in enumerate(tools)
+    ]
+    if say is not None:
+        alternatives.append(
+            _call(say, {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]})
+        )
+    return {"anyOf": alternatives}
+
+
+def _call(name: str, arguments: object) -> dict[str, object]:
+    return {
+        "type": "object",
+        "properties": {"tool": {"const": name}, "arguments": arguments},
+        "required": ["tool", "arguments"],
+        "additionalProperties": False,
+    }
+
+
+def _moved(schema: object, to: str) -> object:
+    """The same schema at another place: its local references follow it there."""
+    match schema:
+        case Mapping():
+            return {
+                key: f"#{to}{value[1:]}" if key == "$ref" and isinstance(value, str) else _moved(value, to)
+                for key, value in schema.items()
+            }
+        case list():
+            return [_moved(item, to) for item in schema]
+        case _:
+            return schema
