@@ -34,9 +34,10 @@ class Clerk(GenAgent):
         return message.reply(body=", ".join(result.body for result in results))
 
 
-def main() -> None:
-    network = GenNetwork(agents=[Clerk(id="clerk"), Mathematician(id="mathematician")])
+network = GenNetwork(agents=[Clerk(id="clerk"), Mathematician(id="mathematician")])
 
+
+def main() -> None:
     *_, answer = network.receive(Message(body="10 1000 ten", receiver="clerk"))
     print(answer)
 
