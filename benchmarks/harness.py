@@ -115,7 +115,7 @@ def _python(name: str, peer_python: str) -> str:
 def _child(python: str, arguments: list[str], timeout: float) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
     return subprocess.run(
-        [python, *arguments], capture_output=True, text=True, timeout=timeout, env=environment, cwd=ROOT
+        [python, *arguments], check=False, capture_output=True, text=True, timeout=timeout, env=environment, cwd=ROOT
     )
 
 
@@ -125,7 +125,7 @@ def _last_line(text: str) -> str:
 
 def _revision() -> str:
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=ROOT).stdout.strip()
+        return subprocess.run(["git", *arguments], check=False, capture_output=True, text=True, cwd=ROOT).stdout.strip()
 
     changed = git("status", "--porcelain", "--", "llm_net", "benchmarks/*.py")
     return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
@@ -134,7 +134,7 @@ def _revision() -> str:
 def _machine() -> str:
     model = platform.processor() or platform.machine()
     try:
-        with open("/proc/cpuinfo") as cpuinfo:
+        with Path("/proc/cpuinfo").open() as cpuinfo:
             model = next((line.partition(":")[2].strip() for line in cpuinfo if line.startswith("model name")), model)
     except OSError:
         pass  # not Linux

@@ -19,6 +19,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from pathlib import Path
 
 from benchmarks.calibration import calibrate
 from benchmarks.contenders import CONTENDERS, Entry
@@ -136,8 +137,7 @@ def _import(statement: str) -> Slice:
 def _resident() -> int:
     """Bytes of memory that this process holds. Linux only; 0 elsewhere."""
     try:
-        with open("/proc/self/statm") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0
 

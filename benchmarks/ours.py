@@ -7,7 +7,7 @@ Counters are variables of the set-up, as in the other contenders: writing an age
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -67,16 +67,33 @@ class Inform(Message):
     result: str = ""
 
 
-async def _run(network: GenNetwork, root: Message, n: int) -> None:
-    """All that a root message causes; the limits are wide, and are kept."""
-    limits = Limits(messages=10 * n + 10_000, depth=10 * n + 10_000, seconds=600.0)
-    async with network.run(root, limits=limits) as run:
-        await run.wait()
+LIMITS = Limits(messages=1_000_000_000, depth=1_000_000_000, seconds=3_600.0)
+"""Wide, and kept: what a limit costs is in every figure."""
+
+
+@asynccontextmanager
+async def _running(network: GenNetwork, done: asyncio.Event) -> AsyncIterator[Callable[[Message], Awaitable[None]]]:
+    """A run that stays open, as the others' runtimes do; gives what sends a message to it and waits for `done`."""
+    async with network.run(limits=LIMITS) as run:
+        ended = asyncio.create_task(run.wait())
+        ended.add_done_callback(lambda _: done.set())
+
+        async def begin(message: Message) -> None:
+            done.clear()
+            await run.send(message)
+            await done.wait()
+            if ended.done():
+                ended.result()  # raises what ended the run
+
+        yield begin
+        run.cancel()
+        await asyncio.wait([ended])
 
 
 @asynccontextmanager
 async def request_reply(validated: bool) -> AsyncIterator[Go]:
     served = answered = 0
+    done = asyncio.Event()
 
     class Server(GenAgent):
         async def aping(self, message: Ping) -> Message:
@@ -93,29 +110,35 @@ async def request_reply(validated: bool) -> AsyncIterator[Go]:
                 ping = Ping(number=number, receiver=server) if validated else Ping.reply(message, receiver=server)
                 await self.call(ping)
                 answered += 1
+            done.set()
 
     server, client = Server(id="server"), Client(id="client")
     network = GenNetwork(agents=[server, client])
 
-    async def go(n: int) -> object:
-        nonlocal served, answered
-        served = answered = 0
-        await _run(network, Begin(n=n, receiver=client), n)
-        return {"served": served, "answered": answered}
+    async with _running(network, done) as begin:
 
-    yield go
+        async def go(n: int) -> object:
+            nonlocal served, answered
+            served = answered = 0
+            await begin(Begin(n=n, receiver=client))
+            return {"served": served, "answered": answered}
+
+        yield go
 
 
 @asynccontextmanager
 async def one_way(validated: bool) -> AsyncIterator[Go]:
-    received = 0
+    received = expected = 0
     last: object = None
+    done = asyncio.Event()
 
     class Receiver(GenAgent):
         async def anote(self, message: Note) -> None:
             nonlocal received, last
             received += 1
             last = message.body
+            if received == expected:
+                done.set()
 
     class Sender(GenAgent):
         async def abegin(self, message: Begin) -> AsyncGenerator[Message]:
@@ -129,19 +152,22 @@ async def one_way(validated: bool) -> AsyncIterator[Go]:
     receiver, sender = Receiver(id="receiver"), Sender(id="sender")
     network = GenNetwork(agents=[receiver, sender])
 
-    async def go(n: int) -> object:
-        nonlocal received
-        received = 0
-        await _run(network, Begin(n=n, receiver=sender), n)
-        return {"received": received, "last": last}
+    async with _running(network, done) as begin:
 
-    yield go
+        async def go(n: int) -> object:
+            nonlocal received, expected
+            received, expected = 0, n
+            await begin(Begin(n=n, receiver=sender))
+            return {"received": received, "last": last}
+
+        yield go
 
 
 @asynccontextmanager
 async def fan_out(validated: bool) -> AsyncIterator[Go]:
     heard = [0] * LISTENERS
     events = 0
+    done = asyncio.Event()
 
     class Listener(GenAgent):
         number: int
@@ -164,20 +190,24 @@ async def fan_out(validated: bool) -> AsyncIterator[Go]:
             if events:
                 events -= 1
                 self.emit("note", Note(body=BODY) if validated else Note.reply(because, body=BODY))
+            else:
+                done.set()
 
     emitter, listeners = Emitter(id="emitter"), [Listener(id=f"listener{i}", number=i) for i in range(LISTENERS)]
     network = GenNetwork(agents=[emitter, *listeners])
     for listener in listeners:
         network.link(emitter, "note", listener)
 
-    async def go(n: int) -> object:
-        nonlocal events
-        heard[:] = [0] * LISTENERS
-        events = n // LISTENERS
-        await _run(network, Begin(n=n, receiver=emitter), n)
-        return heard
+    async with _running(network, done) as begin:
 
-    yield go
+        async def go(n: int) -> object:
+            nonlocal events
+            heard[:] = [0] * LISTENERS
+            events = n // LISTENERS
+            await begin(Begin(n=n, receiver=emitter))
+            return heard
+
+        yield go
 
 
 @asynccontextmanager
@@ -185,6 +215,7 @@ async def ring(validated: bool) -> AsyncIterator[Go]:
     visits = [0] * RING
     laps = 0
     first = Token()
+    done = asyncio.Event()
 
     class Member(GenAgent):
         number: int
@@ -192,6 +223,7 @@ async def ring(validated: bool) -> AsyncIterator[Go]:
         async def atoken(self, message: Token) -> Message | None:
             visits[self.number] += 1
             if self.number == RING - 1 and visits[self.number] == laps:
+                done.set()
                 return None
             after = members[self.number + 1 - RING]
             return (
@@ -203,14 +235,16 @@ async def ring(validated: bool) -> AsyncIterator[Go]:
     members = [Member(id=f"member{i}", number=i) for i in range(RING)]
     network = GenNetwork(agents=members)
 
-    async def go(n: int) -> object:
-        nonlocal laps
-        visits[:] = [0] * RING
-        laps = n // RING
-        await _run(network, Token(hops_left=n - 1, receiver=members[0]), n)
-        return visits
+    async with _running(network, done) as begin:
 
-    yield go
+        async def go(n: int) -> object:
+            nonlocal laps
+            visits[:] = [0] * RING
+            laps = n // RING
+            await begin(Token(hops_left=n - 1, receiver=members[0]))
+            return visits
+
+        yield go
 
 
 @asynccontextmanager
@@ -237,6 +271,8 @@ async def idle() -> AsyncIterator[Go]:
 @asynccontextmanager
 async def waits(validated: bool) -> AsyncIterator[Go]:
     answers = [0] * WORKERS
+    at_work = 0
+    done = asyncio.Event()
 
     class Worker(GenAgent):
         number: int
@@ -254,27 +290,36 @@ async def waits(validated: bool) -> AsyncIterator[Go]:
                 yield Work(body=BODY, receiver=worker) if validated else Work.reply(message, body=BODY, receiver=worker)
 
         async def aworked(self, message: Worked) -> Message | None:
+            nonlocal at_work
             worker = message.sender
             assert isinstance(worker, Worker)
             if answers[worker.number] == WAITS:
+                at_work -= 1
+                if not at_work:
+                    done.set()
                 return None
             return Work(body=BODY, receiver=worker) if validated else Work.reply(message, body=BODY)
 
     driver, workers = Driver(id="driver"), [Worker(id=f"worker{i}", number=i) for i in range(WORKERS)]
     network = GenNetwork(agents=[driver, *workers])
 
-    async def go(n: int) -> object:
-        answers[:] = [0] * WORKERS
-        await _run(network, Begin(n=n, receiver=driver), n)
-        return answers
+    async with _running(network, done) as begin:
 
-    yield go
+        async def go(n: int) -> object:
+            nonlocal at_work
+            answers[:] = [0] * WORKERS
+            at_work = WORKERS
+            await begin(Begin(n=n, receiver=driver))
+            return answers
+
+        yield go
 
 
 @asynccontextmanager
 async def contract_net(validated: bool) -> AsyncIterator[Go]:
     calls = [0] * CONTRACTORS
     proposals = informs = paid = 0
+    done = asyncio.Event()
 
     class Contractor(GenAgent):
         number: int
@@ -306,6 +351,7 @@ async def contract_net(validated: bool) -> AsyncIterator[Go]:
                 proposals += len(bids)
                 paid += _price(best) if validated else _spoken_price(best)
                 informs += isinstance(await self.call(acceptance), Inform)
+            done.set()
 
     manager, contractors = (
         Manager(id="manager"),
@@ -313,13 +359,15 @@ async def contract_net(validated: bool) -> AsyncIterator[Go]:
     )
     network = GenNetwork(agents=[manager, *contractors])
 
-    async def go(n: int) -> object:
-        nonlocal proposals, informs, paid
-        proposals = informs = paid = 0
-        await _run(network, Begin(n=n, receiver=manager), 2 * CONTRACTORS * n)
-        return {"proposals": proposals, "informs": informs, "paid": paid}
+    async with _running(network, done) as begin:
 
-    yield go
+        async def go(n: int) -> object:
+            nonlocal proposals, informs, paid
+            proposals = informs = paid = 0
+            await begin(Begin(n=n, receiver=manager))
+            return {"proposals": proposals, "informs": informs, "paid": paid}
+
+        yield go
 
 
 def _price(proposal: Message) -> int:
@@ -335,8 +383,7 @@ def _spoken_price(proposal: Message) -> int:
 async def flatness(*, thread: int = 0, others: int = 0, depth: int = 0) -> AsyncIterator[Go]:
     """Round trips at the end of a thread, among other agents, or down through nested networks.
 
-    One run stays open, so that what a run itself costs is not in it; the requests all answer one message, so that their
-    thread does not grow.
+    The requests all answer one message, so that their thread does not grow.
     """
     served = answered = 0
     done = asyncio.Event()
@@ -366,19 +413,39 @@ async def flatness(*, thread: int = 0, others: int = 0, depth: int = 0) -> Async
     for _ in range(thread):
         end = end.reply()
 
-    limits = Limits(messages=None, depth=1_000, seconds=600.0)
-    async with network.run(limits=limits) as run:
+    async with _running(network, done) as begin:
 
         async def go(n: int) -> object:
             nonlocal served, answered
             served = answered = 0
-            done.clear()
-            await run.send(Begin(n=n, receiver=client, reply_to=end))
-            await done.wait()
+            await begin(Begin(n=n, receiver=client, reply_to=end))
             return {"served": served, "answered": answered}
 
         yield go
-        run.cancel()
+
+
+@asynccontextmanager
+async def runs() -> AsyncIterator[Go]:
+    handled = 0
+
+    class Server(GenAgent):
+        async def aping(self, message: Ping) -> Message:
+            nonlocal handled
+            handled += 1
+            return message.reply()
+
+    server = Server(id="server")
+    network = GenNetwork(agents=[server, GenAgent(id="other")])
+
+    async def go(n: int) -> object:
+        nonlocal handled
+        handled = replies = 0
+        for _ in range(n):
+            async with network.run(Ping(receiver=server)) as run:
+                replies += await run.wait() is not None
+        return {"handled": handled, "replies": replies}
+
+    yield go
 
 
 def _workloads(validated: bool) -> Contender:
@@ -395,6 +462,7 @@ def _workloads(validated: bool) -> Contender:
 LIBRARY: Contender = {
     **_workloads(validated=False),
     "W5": idle,
+    "R1": runs,
     "F0": flatness,
     "F1": partial(flatness, thread=LONG_THREAD),
     "F2": partial(flatness, others=LARGE_NETWORK),

@@ -99,6 +99,12 @@ WORKLOADS: dict[str, Workload] = {
             lambda n: {"proposals": n * CONTRACTORS, "informs": n, "paid": 100 * n},
         ),
         Workload("W9", "import", "imports", lambda n: n, fixed=1, slices=1),
+        Workload(
+            "R1",
+            "a whole run: begun, one request handled and answered, ended",
+            "runs",
+            lambda n: {"handled": n, "replies": n},
+        ),
         Workload("F0", "W1 with short threads, in a small flat network", "round trips", _round_trips),
         Workload("F1", "W1 at the end of a thread of 100,000 messages", "round trips", _round_trips),
         Workload("F2", "W1 with 100,000 agents in the directory", "round trips", _round_trips),

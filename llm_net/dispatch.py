@@ -15,7 +15,7 @@ from types import FunctionType, UnionType
 from typing import Any, Final, Literal, TypeVar
 
 from llm_net.errors import DefinitionError
-from llm_net.message import Message
+from llm_net.message import Message, Method
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -143,8 +143,9 @@ class Table:
             return self._cache[key]
         except KeyError:
             handler = self._search(kind, method)
-            if len(self._cache) < 1_000:  # methods come from models too: an endless variety must not grow memory
-                self._cache[key] = handler
+            if len(self._cache) >= 1_000:  # methods come from models too: an endless variety must not grow memory
+                self._cache.clear()
+            self._cache[key] = handler
             return handler
 
     def __iter__(self) -> Iterator[Handler]:
@@ -172,12 +173,16 @@ class Table:
             return min(typed, key=lambda handler: min(kind.__mro__.index(k) for k in handler.kinds if issubclass(kind, k)))
         if (handler := self._accepting(method, kind)) is not None:
             return handler
-        # An async method may carry its whole name as verb: `async def add` serves "add", not only "dd".
         for base in kind.__mro__[:-1]:  # a message of a subclass goes where its base class would
             if base is Message or not issubclass(base, Message):
                 break
             inherited = base.model_fields["method"].default
             if method == kind.model_fields["method"].default and (handler := self._accepting(inherited, kind)):
+                return handler
+        # `async def add` is taken to serve "dd", as `astep` serves "step"; whoever calls it "add" is understood too.
+        for handler in self:
+            whole = handler.colour >= ASYNC and handler.name == method and handler.method == method[1:] not in _METHODS
+            if whole and issubclass(kind, handler.kinds):
                 return handler
         return None
 
@@ -231,8 +236,11 @@ def _verb(name: str, colour: Colour, kinds: tuple[type[Message], ...]) -> str:
     if colour < ASYNC or not name.startswith("a") or len(name) == 1:
         return name
     own = {kind.model_fields["method"].default for kind in kinds if kind is not Message}
-    known = own or set(typing.get_args(typing.get_args(Message.model_fields["method"].annotation)[1]))
+    known = own or _METHODS
     return name if name in known and name[1:] not in known else name[1:]
+
+
+_METHODS = frozenset(typing.get_args(Method))
 
 
 def _colour(function: Callable[..., object]) -> Colour:
