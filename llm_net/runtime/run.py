@@ -605,11 +605,11 @@ class LocalRun:
                 self._tick(agent, place)
             places.extend(place.inner(inner) for inner in network._graph.networks.values())
 
-    def _changed(self) -> None:
+    def _changed(self, added: AbstractObject | None) -> None:
         """A network changed: find ways anew, hear new networks, bury what waits for those who left."""
         assert self.engine is not None
         self.place.forget()
-        if self.over:
+        if self.over or (added is not None and not cast(GenAgent, added).stands_out):
             return
         self._watch()
         for cell in list(self.engine.cells.values()):
