@@ -381,6 +381,7 @@ def test_where_there_are_no_unix_sockets_its_listener_wants_a_key_and_lets_no_pa
             urllib.request.urlopen(request, timeout=5)
         assert raised.value.code == 401
         assert raised.value.headers["Access-Control-Allow-Origin"] != "https://evil.example"
+        raised.value.close()
     finally:
         server.close()
 
