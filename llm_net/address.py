@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, TypeAlias, overload
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -35,6 +38,29 @@ class Reference(AbstractObject):
         return f"Reference({self.id!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class Border:
+    """How live objects are written where messages leave a process, and found where they enter it: a pydantic `context`.
+
+    Args:
+        address: the address under which the other side knows this one of ours.
+        agent: who lives at an address that the other side wrote.
+        message: the message with an id that the other side wrote.
+    """
+
+    address: Callable[[AbstractObject], str] = attrgetter("id")
+    agent: Callable[[str], AbstractObject] = Reference
+    message: Callable[[str], object] = str
+
+
+def _written(party: AbstractObject, info: SerializationInfo) -> str:
+    return info.context.address(party) if isinstance(info.context, Border) else party.id
+
+
+def _found(address: str, info: ValidationInfo) -> AbstractObject:
+    return info.context.agent(address) if isinstance(info.context, Border) else Reference(address)
+
+
 class _AddressSchema:
     """Takes a live object as it is and a string as a reference; gives a string."""
 
@@ -43,11 +69,11 @@ class _AddressSchema:
         return core_schema.union_schema(
             [
                 core_schema.is_instance_schema(AbstractObject),
-                core_schema.no_info_after_validator_function(Reference, core_schema.str_schema(min_length=1)),
+                core_schema.with_info_after_validator_function(_found, core_schema.str_schema(min_length=1)),
             ],
             mode="left_to_right",
             serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda party: party.id, return_schema=core_schema.str_schema()
+                _written, info_arg=True, return_schema=core_schema.str_schema()
             ),
         )
 
@@ -60,3 +86,18 @@ class _AddressSchema:
 
 Address: TypeAlias = Annotated[AbstractObject, _AddressSchema]
 """The type of a field that names an agent: give an agent or an id."""
+
+if TYPE_CHECKING:
+
+    class Party:
+        """The type of a field that you give an agent, an id or None, and that then holds an agent or None."""
+
+        @overload
+        def __get__(self, message: None, kind: type) -> Party: ...
+        @overload
+        def __get__(self, message: object, kind: type) -> AbstractObject | None: ...
+        def __get__(self, message: object, kind: type) -> Party | AbstractObject | None: ...
+        def __set__(self, message: object, party: AbstractObject | str | None) -> None: ...
+
+else:
+    Party = Address | None

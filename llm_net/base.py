@@ -9,7 +9,6 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Awaitable,
-    Callable,
     Collection,
     Iterable,
     Iterator,
@@ -25,7 +24,7 @@ from random import Random
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticOmit, PydanticUndefined
 
@@ -34,7 +33,7 @@ from llm_net.chat import Chunk, Completion, Request
 from llm_net.dispatch import Table, names_around
 from llm_net.errors import AmbiguousAddress, InvalidArguments, NotHandling, NotUnderstood, UnknownAddress
 from llm_net.event import Callback, Event
-from llm_net.graph import Graph, Link
+from llm_net.graph import ITSELF, Graph, Link
 from llm_net.limits import Limits
 from llm_net.mailbox import Mailbox
 from llm_net.message import Message, Role, origin, own_annotations, parse_arguments
@@ -133,6 +132,9 @@ class GenAgent(AbstractObject, BaseModel):
     handlers: ClassVar[Table] = Table("GenAgent")
     """The handlers of this class."""
 
+    if TYPE_CHECKING:  # a slot; pydantic would take the annotation for a private attribute
+        _callbacks: dict[str, dict[Callback, bool]] | None
+
     def __new__(cls, *args: object, **fields: object) -> Self:
         agent = super().__new__(cls)
         _set_callbacks(agent, None)  # a slot, not a private attribute: an idle agent costs 8 bytes for it, not 232
@@ -143,7 +145,7 @@ class GenAgent(AbstractObject, BaseModel):
     @property
     def network(self) -> GenNetwork:
         """The network in whose context the present message is handled. Raises NotHandling outside a handler."""
-        network = _handling("network").network
+        network = _handling(self, "network").network
         if not isinstance(network, GenNetwork):
             raise NotHandling("network")
         return network
@@ -151,16 +153,16 @@ class GenAgent(AbstractObject, BaseModel):
     @property
     def heard(self) -> Event | None:
         """The event that brought the present message, None if it was sent to this agent by name."""
-        return _handling("heard").heard
+        return _handling(self, "heard").heard
 
     @property
     def random(self) -> Random:
         """Random numbers of this agent in this run: the same again under the same seed."""
-        return _handling("random").random
+        return _handling(self, "random").random
 
     def now(self) -> datetime:
         """The time of day by the clock of the run."""
-        return _handling("now").now()
+        return _handling(self, "now").now()
 
     def send(self, message: Message) -> Awaitable[None]:
         """Send a message from within a handler; awaiting it waits while the receiver's mailbox is full.
@@ -169,7 +171,7 @@ class GenAgent(AbstractObject, BaseModel):
             UnknownAddress, AmbiguousAddress: the receiver cannot be found.
             MailboxFull: the receiver's mailbox is full and rejects.
         """
-        return _handling("send").send(message)
+        return _handling(self, "send").send(message)
 
     def call(self, message: Message, *, timeout: float | None = None) -> Awaitable[Message]:
         """Send a message and wait for its reply.
@@ -182,7 +184,10 @@ class GenAgent(AbstractObject, BaseModel):
             AgentFailed: the receiver's handler raised.
             Deadlock, Unanswered: the reply can never come.
         """
-        return _handling("call").call(message, timeout)
+        handling = _current.get()
+        if handling is None or handling.agent is not self:
+            raise NotHandling("call")
+        return handling.call(message, timeout)
 
     def gather(
         self, messages: Iterable[Message], *, k: int | None = None, timeout: float | None = None
@@ -196,15 +201,15 @@ class GenAgent(AbstractObject, BaseModel):
             The replies in the order of the messages they answer. Whoever failed or refused to understand is left out as
             long as `k` replies can still come; then the failure is raised.
         """
-        return _handling("gather").gather(messages, k, timeout)
+        return _handling(self, "gather").gather(messages, k, timeout)
 
     def complete(self, model: Model, request: Request) -> Awaitable[Completion]:
         """Ask a model on account of this run: its limits of tokens and money hold, its usage is counted."""
-        return _handling("complete").complete(model, request)
+        return _handling(self, "complete").complete(model, request)
 
     def stream(self, model: Model, request: Request) -> AsyncIterator[Chunk]:
         """`complete`, piece by piece."""
-        return _handling("stream").stream(model, request)
+        return _handling(self, "stream").stream(model, request)
 
     # ------------------------------------------------------------------------------------------ events
 
@@ -223,6 +228,8 @@ class GenAgent(AbstractObject, BaseModel):
             raise TypeError("emit(event, message) needs a message")
         handling = _current.get()
         if handling is not None:
+            if handling.agent is not self:
+                raise NotHandling(f"emit of {self.id!r}")
             handling.emit(event, message)
         else:
             for callback in self._callbacks_of(event):
@@ -312,6 +319,11 @@ class GenAgent(AbstractObject, BaseModel):
             if verb == method:
                 return kind.from_fn(inner, answering=answering, receiver=self, method=verb)
         raise InvalidArguments(_function_name(self.id), (f"method must be one of {', '.join(self.receivable_messages)}",))
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether a run has to know of it from the start: a network, or an agent with periodic handlers."""
+        return type(self).handlers.ticks
 
     # ------------------------------------------------------------------------------------------ life
 
@@ -409,11 +421,15 @@ class GenNetwork(GenAgent):
     links: Collection[Link | tuple[str | GenAgent, str, str | GenAgent]] = Field(default=(), exclude=True, repr=False)
     supervision: Directive = Field(default="escalate", exclude=True, repr=False)
 
-    _graph: Graph[GenAgent] = PrivateAttr(default_factory=Graph)
+    __slots__ = ("_graph",)  # not a private attribute: those take 1 µs to read
+
+    if TYPE_CHECKING:  # a slot; pydantic would take the annotation for a private attribute
+        _graph: Graph[GenAgent]
 
     def model_post_init(self, context: object, /) -> None:
         super().model_post_init(context)
         agents, links = self.agents, self.links
+        object.__setattr__(self, "_graph", Graph())
         # From here on the fields are live views of the graph.
         self.__dict__["agents"] = self._graph.members.values()
         self.__dict__["links"] = self._graph.links
@@ -423,6 +439,11 @@ class GenNetwork(GenAgent):
             self.link(*((link.source, link.event, link.listener) if isinstance(link, Link) else link))
 
     # ------------------------------------------------------------------------------------------ members
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether a run has to know of it from the start: a network, always."""
+        return True
 
     @property
     def directory(self) -> Mapping[str, GenAgent]:
@@ -455,11 +476,13 @@ class GenNetwork(GenAgent):
 
     def add(self, agent: GenAgent) -> None:
         """Add a member. Raises DuplicateAddress if its id is taken by another."""
-        if isinstance(agent, GenNetwork):
-            self._graph.networks[agent.id] = agent
-        if type(agent).handlers.periodic():
-            self._graph.periodic[agent.id] = agent
-        self._graph.add(agent, self.id)
+        graph = self._graph
+        if agent.stands_out and graph.members.get(agent.id, agent) is agent:  # else `add` refuses it below
+            if isinstance(agent, GenNetwork):
+                graph.networks[agent.id] = agent
+            if type(agent).handlers.ticks:
+                graph.periodic[agent.id] = agent
+        graph.add(agent, self.id)
 
     def remove(self, agent: GenAgent | str) -> GenAgent:
         """Remove a member with its links; what waits in its mailbox goes to the dead letters. Raises UnknownAddress."""
@@ -629,16 +652,13 @@ class GenNetwork(GenAgent):
         return description_of(self)
 
 
-ITSELF = "."
-"""The address of a network in its own links."""
-
 _OWN_FIELDS = ("sender", "reply_to", "role", "deadline", "protocol")
 """Fields that a model does not write when the runtime knows who speaks to whom."""
 
 
-def _handling(what: str) -> Handling:
+def _handling(agent: GenAgent, what: str) -> Handling:
     handling = _current.get()
-    if handling is None:
+    if handling is None or handling.agent is not agent:
         raise NotHandling(what)
     return handling
 

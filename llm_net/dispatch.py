@@ -15,7 +15,7 @@ from types import FunctionType, UnionType
 from typing import Any, Final, Literal, TypeVar
 
 from llm_net.errors import DefinitionError
-from llm_net.message import Message
+from llm_net.message import Message, Method
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -81,11 +81,12 @@ def every(seconds: float) -> Callable[[F], F]:
 class Table:
     """The handlers of one class."""
 
-    __slots__ = ("_cache", "_pending", "_reserved", "_subject", "_ticks", "_typed", "_verbs")
+    __slots__ = ("everyday", "ticks", "_cache", "_pending", "_reserved", "_subject", "_typed", "_verbs")
 
     def __init__(self, subject: str, reserved: Iterable[str] = ()) -> None:
         self._subject = subject
-        self._ticks = False
+        self.ticks = False  # whether a handler is called by the clock
+        self.everyday: dict[tuple[type[Message], str], Handler] = {}  # a runtime's: what it found and may call at once
         self._reserved = frozenset(reserved)
         self._verbs: dict[str, list[Handler]] = {}
         self._typed: list[Handler] = []
@@ -123,6 +124,7 @@ class Table:
         for name, function in methods.items():
             if isinstance(function, FunctionType) and not name.startswith("_") and name not in hooks:
                 parameter = _message_parameter(function)
+                table.ticks = table.ticks or hasattr(function, "__every__")
                 if parameter is None:
                     if _is_marked(function):
                         raise DefinitionError(f"{kind.__qualname__}.{name}", "a handler takes a message: `(self, message: Message)`")
@@ -142,8 +144,9 @@ class Table:
             return self._cache[key]
         except KeyError:
             handler = self._search(kind, method)
-            if len(self._cache) < 1_000:  # methods come from models too: an endless variety must not grow memory
-                self._cache[key] = handler
+            if len(self._cache) >= 1_000:  # methods come from models too: an endless variety must not grow memory
+                self._cache.clear()
+            self._cache[key] = handler
             return handler
 
     def __iter__(self) -> Iterator[Handler]:
@@ -153,7 +156,7 @@ class Table:
 
     def periodic(self) -> tuple[Handler, ...]:
         """The handlers that are called by the clock."""
-        return tuple(handler for handler in self if handler.every is not None) if self._ticks else ()
+        return tuple(handler for handler in self if handler.every is not None) if self.ticks else ()
 
     def verbs(self) -> dict[str, tuple[type[Message], ...]]:
         """What can be handled: each verb with the message classes it takes."""
@@ -171,12 +174,16 @@ class Table:
             return min(typed, key=lambda handler: min(kind.__mro__.index(k) for k in handler.kinds if issubclass(kind, k)))
         if (handler := self._accepting(method, kind)) is not None:
             return handler
-        # An async method may carry its whole name as verb: `async def add` serves "add", not only "dd".
         for base in kind.__mro__[:-1]:  # a message of a subclass goes where its base class would
             if base is Message or not issubclass(base, Message):
                 break
             inherited = base.model_fields["method"].default
             if method == kind.model_fields["method"].default and (handler := self._accepting(inherited, kind)):
+                return handler
+        # `async def add` is taken to serve "dd", as `astep` serves "step"; whoever calls it "add" is understood too.
+        for handler in self:
+            whole = handler.colour >= ASYNC and handler.name == method and handler.method == method[1:] not in _METHODS
+            if whole and issubclass(kind, handler.kinds):
                 return handler
         return None
 
@@ -211,7 +218,6 @@ class Table:
         colour = _colour(function)
         blocking = bool(getattr(function, "__blocking__", False))
         period: float | None = getattr(function, "__every__", None)
-        self._ticks = self._ticks or period is not None
         targets: tuple[type[Message] | str, ...] = getattr(function, "__handles__", ())
         if not targets:
             targets = (_verb(name, colour, kinds),)
@@ -230,8 +236,11 @@ def _verb(name: str, colour: Colour, kinds: tuple[type[Message], ...]) -> str:
     if colour < ASYNC or not name.startswith("a") or len(name) == 1:
         return name
     own = {kind.model_fields["method"].default for kind in kinds if kind is not Message}
-    known = own or set(typing.get_args(typing.get_args(Message.model_fields["method"].annotation)[1]))
+    known = own or _METHODS
     return name if name in known and name[1:] not in known else name[1:]
+
+
+_METHODS = frozenset(typing.get_args(Method))
 
 
 def _colour(function: Callable[..., object]) -> Colour:

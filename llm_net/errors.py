@@ -22,6 +22,7 @@
         RunCancelled           the run was cancelled
         NotHandling            asked for what exists only while a message is handled
         AlreadyRunning         one network, two event loops
+        Stuck                  nothing can happen any more in a simulated world
       ModelError
         ModelUnavailable       the model cannot be reached or started
         RateLimited            the provider asks us to wait
@@ -301,6 +302,19 @@ class AlreadyRunning(RunError):
 
     def __str__(self) -> str:
         return f"network {self.network!r} is running in another event loop; wait for that run, or build a second network"
+
+
+@dataclass(eq=False)
+class Stuck(RunError):
+    """In a simulated world nothing can happen any more, and still somebody waits."""
+
+    waiting: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"nothing can happen any more, and still wait: {', '.join(self.waiting)}; "
+            "wait for what happens outside of this loop with `simulation.outside(…)`"
+        )
 
 
 # ---------------------------------------------------------------------------------------------- models

@@ -6,18 +6,20 @@ when one is right.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 from types import TracebackType
-from typing import Literal, Protocol, Self, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 from llm_net.address import AbstractObject
 from llm_net.chat import Chunk, Completion, Embeddings, Price, Request, Usage
 from llm_net.event import Event
 from llm_net.limits import Limits
 from llm_net.message import Message, Source
+
+T = TypeVar("T")
 
 # ---------------------------------------------------------------------------------------------- models
 
@@ -60,7 +62,7 @@ class Observation:
     """Something that happened in a run, told to its observers.
 
     `kind` of a message: "sent" (to one receiver), then "started", then exactly one of "handled", "failed", "expired",
-    "cancelled", "rejected", "dead". Besides: "retried", "emitted" (`message` under `event`), "model" (a call of a model
+    "cancelled", "rejected", "dead" (a reply to a call, and what goes outside, is taken without being "started"). Besides: "retried", "emitted" (`message` under `event`), "model" (a call of a model
     ended; `usage`), and "ended" (the run itself).
 
     Args:
@@ -93,6 +95,19 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The time, aware, in UTC."""
+        ...
+
+
+@runtime_checkable
+class World(Source, Clock, Protocol):
+    """An event loop with a time of its own (`simulation.run`): runs in it take their seeds, ids and times from it."""
+
+    def new_seed(self) -> int:
+        """A seed for one run."""
+        ...
+
+    async def outside(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for work that takes time, a model's for instance, without any time passing in this world."""
         ...
 
 

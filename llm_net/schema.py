@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from copy import deepcopy
 from typing import TypeAlias, TypedDict
 
 from pydantic import JsonValue
@@ -40,11 +41,11 @@ def function(name: str, description: str, schema: Mapping[str, JsonValue], *, om
         A strict declaration where strict mode can express the schema (every property required, a property with a default
         may be null), else the same without the promise.
     """
-    kept = dict(schema)
-    properties = schema.get("properties", {})
+    kept = unrolled(schema)
+    properties = kept.get("properties", {})
     assert isinstance(properties, dict)
     kept["properties"] = {key: value for key, value in properties.items() if key not in omit}
-    required = schema.get("required", [])
+    required = kept.get("required", [])
     assert isinstance(required, list)
     kept["required"] = [key for key in required if key not in omit]
     _drop_unused_definitions(kept)
@@ -54,6 +55,17 @@ def function(name: str, description: str, schema: Mapping[str, JsonValue], *, om
     loose = {key: value for key, value in kept.items() if key not in ("title", "description")}
     loose["additionalProperties"] = False
     return Function(name=name, description=description, parameters=loose, strict=False)
+
+
+def unrolled(schema: Mapping[str, JsonValue]) -> JsonSchema:
+    """A copy with the object itself at the top, where pydantic has but a reference if a class holds its own kind."""
+    match schema:
+        case {"$ref": str(reference), "$defs": dict(definitions)}:
+            held = definitions[reference.rpartition("/")[2]]
+            assert isinstance(held, dict)
+            return {**deepcopy(held), "$defs": definitions}
+        case _:
+            return dict(schema)
 
 
 def _drop_unused_definitions(schema: JsonSchema) -> None:

@@ -11,9 +11,9 @@ from llm_net.dispatch import Handler, Table
 from llm_net.event import Event
 from llm_net.message import Message
 
-Entry: TypeAlias = tuple[Message, Any, Any, Event | None, tuple[type[Message], str]]
-"""A message in a mailbox: what it says, what caused it (a LocalHandling), where it is heard (a Place: both know cells), the
-event it is heard as, if any, and what its handler is looked up by."""
+Entry: TypeAlias = tuple[Message, Any, int, Any, Event | None, tuple[type[Message], str]]
+"""A message in a mailbox: what it says, its run (a LocalRun), the length of the chain of messages that led to it, where it is
+heard (a Place: both know cells), the event it is heard as, if any, and what its handler is looked up by."""
 
 
 class Cell:
@@ -28,7 +28,9 @@ class Cell:
         kind = type(agent)
         self.agent = agent
         self.table: Table = kind.handlers
-        self.handlers: dict[tuple[type[Message], str], Handler] = {}  # those found so far that need nothing special
+        started = kind.astart is GenAgent.astart
+        # Those found so far that need nothing special, shared by all agents of a class; none before the agent has started.
+        self.handlers: dict[tuple[type[Message], str], Handler] = self.table.everyday if started else {}
         self.queue: deque[Entry] = deque()
         self.queued = False  # whether it stands in the ready list
         self.active = 0  # handlers under way
@@ -37,8 +39,8 @@ class Cell:
         self.when_full = kind.mailbox.when_full
         self.full = self.limit if self.when_full == "wait" else 0  # length from which posting takes the long way
         self.room: list[Future[None]] = []  # senders that wait for room
-        self.waits: dict[object, tuple[Cell, ...]] = {}  # handlers that wait, and for whom: for each of them
-        self.started = kind.astart is GenAgent.astart  # whether astart was called, if there is one
+        self.started = started  # whether astart was called, if there is one
+        self.waits: dict[object, tuple[Future[None], tuple[Cell, ...]]] = {}  # handlers that wait, and for all of whom
         self.state: dict[str, Any] | None = None  # fields at the start, where a restart may be asked for
 
     def make_room(self) -> None:
@@ -52,23 +54,43 @@ class Cell:
 def waiting_ring(caller: Cell, receiver: Cell) -> list[Cell] | None:
     """The agents that wait for each other in a ring if `caller` now waits for `receiver`; None if there is no ring.
 
-    An agent is stuck when as many of its handlers wait as it may have, and each for an agent that is stuck.
+    An agent is stuck when as many of its handlers wait as it may have, and each for an agent that is stuck. Whoever's
+    wait is over and has only to go on is not.
     """
-    path: list[Cell] = []
-
-    def stuck(cell: Cell) -> bool:
-        if cell is caller or cell in path:
-            return True
-        if cell.active < cell.concurrency or len(cell.waits) < cell.active or not cell.waits:
-            return False
-        path.append(cell)
-        if all(any(stuck(target) for target in targets) for targets in cell.waits.values()):
-            return True
-        path.pop()
-        return False
-
-    # The caller's other handlers, where it may have several, must be stuck as well.
-    others = list(caller.waits.values())
-    if len(others) + 1 < caller.concurrency or not stuck(receiver) or not all(any(map(stuck, other)) for other in others):
+    if not _waits_of(receiver) and receiver is not caller:
         return None
-    return [caller, *path, caller]
+    stuck: dict[Cell, list[tuple[Cell, ...]]] = {}
+    reached = [caller]
+    while reached:
+        cell = reached.pop()
+        if cell not in stuck:
+            waits = _waits_of(cell, (receiver,)) if cell is caller else _waits_of(cell)
+            if waits:
+                stuck[cell] = waits
+                reached.extend(target for targets in waits for target in targets)
+    freed = True
+    while freed:
+        freed = False
+        for cell in reversed(list(stuck)):  # the far end of a chain first: then one round is enough for it
+            if not all(any(map(stuck.__contains__, targets)) for targets in stuck[cell]):
+                del stuck[cell]
+                freed = True
+    if caller not in stuck:
+        return None
+    path = {caller: None}
+    cell = receiver
+    while cell not in path:
+        path[cell] = None
+        cell = next(target for target in stuck[cell][0] if target in stuck)
+    ring = list(path)
+    return [*ring[ring.index(cell) :], cell]
+
+
+def _waits_of(cell: Cell, also: tuple[Cell, ...] = ()) -> list[tuple[Cell, ...]]:
+    """For whom the handlers of an agent wait, and one more for `also`; nothing if the agent can take a further message."""
+    if cell.active < cell.concurrency or len(cell.waits) + bool(also) < cell.active:
+        return []
+    waits = [cells for future, cells in cell.waits.values() if not future.done()]
+    if also:
+        waits.append(also)
+    return waits if len(waits) >= cell.active else []

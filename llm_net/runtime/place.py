@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from llm_net.address import AbstractObject, Reference
-from llm_net.base import ITSELF, GenAgent, GenNetwork
+from llm_net.base import GenAgent, GenNetwork
 from llm_net.errors import UnknownAddress
+from llm_net.graph import ITSELF
 from llm_net.runtime.cell import Cell
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Route:
-    """The way to an agent: its cell, and the place in which it handles what comes this way."""
+    """The way to an agent: its cell, and the place in which it handles what comes this way. (Frozen, it would cost 1 µs.)"""
 
     agent: AbstractObject
     cell: Cell
@@ -131,11 +133,12 @@ class Place:
         return self._enter(member)
 
     def _enter(self, agent: AbstractObject) -> Route:
-        return self._route_to(agent, self.inner(agent) if isinstance(agent, GenNetwork) else self)
+        assert self.network is not None
+        network = self.network._graph.networks.get(agent.id)
+        return self._route_to(agent, self if network is None else self.inner(cast(GenNetwork, network)))
 
     def _route_to(self, agent: AbstractObject, place: Place) -> Route:
-        assert isinstance(agent, GenAgent)  # only those are members
-        return Route(agent, self._cell_of(agent), place)
+        return Route(agent, self._cell_of(cast(GenAgent, agent)), place)  # only those are members
 
     def _outermost(self) -> Place:
         place = self

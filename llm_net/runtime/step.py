@@ -1,84 +1,96 @@
-"""The first step of a coroutine without a task, and its handing over to one if it waits. Knows asyncio, not agents.
+"""A coroutine that is stepped by hand until it waits, and by a task from then on. Knows asyncio, not agents.
 
-Most handlers never wait, and a task costs two turns of the event loop (7 µs) where a step costs 0.3. So a coroutine is
-stepped where its message is taken from the mailbox, in a context of its own and with a spare Task as the current one. If it
-waits, that very task takes it over: `asyncio.timeout`, cancellation and anyio see one task from beginning to end.
+Most handlers never wait, and a task costs two turns of the event loop (7 µs) where awaiting a coroutine costs 0.2. So a worker
+is stepped where there is something to do, in a context of its own and with its own Task as the current one. If it waits, that
+very task takes it over: `asyncio.timeout`, cancellation and anyio see one task from beginning to end.
 """
 
 from __future__ import annotations
 
-import asyncio
-from asyncio import AbstractEventLoop, Future, Task
-from collections.abc import Callable, Coroutine
+from asyncio import AbstractEventLoop, CancelledError, Future, Task
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
-from types import TracebackType
-from typing import Any
+from types import TracebackType, coroutine
+from typing import Any, Final
+
+PARKED: Final = object()
+"""What a step gives when there was nothing more to do."""
+
+
+@coroutine
+def park() -> Generator[object, None, None]:
+    """Wait for the next step by hand."""
+    yield PARKED
 
 
 class Body(Coroutine[Any, Any, Any]):
-    """What a spare task runs: nothing yet, then the rest of a coroutine that began without it."""
+    """What the task of a worker runs: nothing as long as it is stepped by hand, then the rest of the worker."""
 
-    __slots__ = ("_begun", "_context", "_coroutine", "_ended", "_parked", "_waits_for", "loop", "task")
+    __slots__ = ("_begun", "_over", "_parked", "_waits_for", "context", "coroutine", "detached", "loop", "task")
 
-    def __init__(self, loop: AbstractEventLoop) -> None:
+    coroutine: Coroutine[Any, Any, Any]
+
+    def __init__(self, loop: AbstractEventLoop, context: Context) -> None:
         self.loop = loop
-        self._coroutine: Coroutine[Any, Any, Any] | None = None
-        self._begun = False  # whether a step of the coroutine was the task's
+        self.context = context
+        self.detached = False  # whether the task has taken over
+        self._begun = False  # whether it has made a step since
+        self._over = False  # whether the worker ended while it was stepped by hand
         self._parked: Future[None] | None = None
-        self.task: Task[Any] = loop.create_task(self)
+        # Its own copy: made inside a handler, the task would keep that handler alive, and so on for ever.
+        self.task: Task[Any] = loop.create_task(self, context=context.copy())
 
-    def take_over(
-        self,
-        coroutine: Coroutine[Any, Any, Any],
-        waits_for: Future[Any] | None,
-        context: Context,
-        ended: Callable[[Any, BaseException | None], None],
-    ) -> Task[Any]:
-        """Let the task go on with a coroutine whose first step gave `waits_for`."""
-        self._coroutine, self._waits_for, self._context, self._ended = coroutine, waits_for, context, ended
-        if self._parked is not None and not self._parked.done():
-            self._parked.set_result(None)
+    def detach(self, waits_for: Future[Any] | None) -> Task[Any]:
+        """Let the task go on with the worker, whose last step by hand gave `waits_for`."""
+        self._waits_for, self.detached = waits_for, True
+        self._wake()
         return self.task
 
-    # What asyncio calls. The task's own first step comes at a turn of the loop, before or after `take_over`.
+    def retire(self) -> None:
+        """Let the task end: the worker did."""
+        self._over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._parked is not None and not self._parked.done():
+            self._parked.set_result(None)
+
+    # What asyncio calls. The task's own first step comes at some turn of the loop, before or after `detach`.
 
     def send(self, value: Any) -> Any:
-        if self._coroutine is None:
+        if self._over:
+            raise StopIteration
+        if not self.detached:
             self._parked = parked = self.loop.create_future()
             parked._asyncio_future_blocking = True  # what `await parked` would have set
             return parked
         if not self._begun:
             self._begun = True
             return self._waits_for
-        return self._step(self._coroutine.send, value)
+        return self._step(self.coroutine.send, value)
 
     def throw(
         self, kind: Any, value: BaseException | None = None, traceback: TracebackType | None = None, /
     ) -> Any:
         error = kind if isinstance(kind, BaseException) else (value or kind())
-        if self._coroutine is None:
+        if not self.detached:
+            self._over = True
+            self.coroutine.close()
             raise error
         if not self._begun:
             self._begun = True
             if self._waits_for is not None:
                 self._waits_for.cancel()
-        return self._step(self._coroutine.throw, error)
+        return self._step(self.coroutine.throw, error)
 
     def _step(self, step: Callable[[Any], Any], value: Any) -> Any:
         try:
-            return self._context.run(step, value)
-        except StopIteration as stop:
-            self._ended(stop.value, None)
-            raise
-        except BaseException as error:
-            self._ended(None, error)
-            if isinstance(error, (Exception, asyncio.CancelledError)):
-                raise StopIteration from None  # told; the task itself ends well
-            raise
+            return self.context.run(step, value)
+        except CancelledError:
+            raise StopIteration from None  # told to those concerned; the task itself ends well
 
     def close(self) -> None:
-        if self._coroutine is not None:
-            self._context.run(self._coroutine.close)
+        self.coroutine.close()
 
     def __await__(self) -> Any:
         raise TypeError("a Body is run by its task")

@@ -1,0 +1,1 @@
+"""The commands of `llm-net`: one module each, named after it, which holds a `command`. None knows another."""

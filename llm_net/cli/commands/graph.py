@@ -1,0 +1,96 @@
+"""`llm-net graph`: a network as Mermaid text or as a picture. Knows the language of Graphviz, and finds its program."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from llm_net.base import GenAgent, GenNetwork
+from llm_net.cli.app import debug
+from llm_net.cli.program import argument
+from llm_net.graph import ANY_EVENT, Link
+
+EPILOG = """
+\b
+Examples:
+  llm-net graph team.py
+  llm-net graph team.py:network --svg team.svg
+"""
+
+
+@click.command(epilog=EPILOG)
+@argument
+@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT", help="Draw it into this file.")
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT", help="Draw it into this file.")
+@click.option("--dot", is_flag=True, help="Print it in the language of Graphviz instead of Mermaid.")
+@debug
+def command(program: GenAgent, png: Path | None, svg: Path | None, dot: bool) -> None:
+    """Draw a network: agents, the networks they are in, and who hears which event of whom.
+
+    Prints Mermaid, which GitHub, GitLab and many editors show as a picture. Pictures need Graphviz.
+    """
+    if not isinstance(program, GenNetwork):
+        raise click.UsageError(f"{program.id!r} is one agent; only networks can be drawn")
+    for form, out in (("png", png), ("svg", svg)):
+        if out is not None:
+            _draw(program, form, out)
+    if dot:
+        print(dot_of(program))
+    elif png is None and svg is None:
+        print(program.mermaid())
+
+
+def _draw(network: GenNetwork, form: str, out: Path) -> None:
+    graphviz = shutil.which("dot")
+    if graphviz is None:
+        raise click.ClickException(
+            "pictures need Graphviz, whose program `dot` was not found; install it (https://graphviz.org/download), "
+            "or leave out the option and paste the Mermaid text where it is shown"
+        )
+    drawn = subprocess.run([graphviz, f"-T{form}"], input=dot_of(network).encode(), capture_output=True, check=False)
+    if drawn.returncode:
+        raise click.ClickException(f"Graphviz could not draw it: {drawn.stderr.decode(errors='replace').strip()}")
+    out.write_bytes(drawn.stdout)
+    click.echo(f"wrote {out}", err=True)
+
+
+def dot_of(network: GenNetwork) -> str:
+    """A network in the language of Graphviz. Source: https://graphviz.org/doc/info/lang.html"""
+    lines = [
+        "digraph {",
+        "  rankdir=LR; fontname=sans; node [shape=box style=rounded fontname=sans]; edge [fontname=sans];",
+    ]
+    lines += _inside(network, "", frozenset((id(network),)), "  ")
+    return "\n".join([*lines, "}"])
+
+
+def _inside(network: GenNetwork, prefix: str, above: frozenset[int], indent: str) -> Iterator[str]:
+    """The members of a network and its links; nested networks as boxes around theirs."""
+    for agent in network:
+        path = f"{prefix}{agent.id}"
+        if isinstance(agent, GenNetwork) and len(agent) and id(agent) not in above:
+            yield f"{indent}subgraph {_quoted(f'cluster_{path}')} {{"
+            yield f"{indent}  label={_quoted(agent.id)}; style=rounded;"
+            yield f"{indent}  {_quoted(path)} [label={_quoted(agent.id)} shape=plaintext];"
+            yield from _inside(agent, f"{path}/", above | {id(agent)}, f"{indent}  ")
+            yield f"{indent}}}"
+        else:
+            yield f"{indent}{_quoted(path)} [label={_quoted(agent.id)}];"
+    for link in network.links:
+        assert isinstance(link, Link)  # what else it was given became one
+        label = "" if link.event == ANY_EVENT else f" [label={_quoted(link.event)}]"
+        source, listener = (_endpoint(end, network, prefix) for end in (link.source, link.listener))
+        yield f"{indent}{source} -> {listener}{label};"
+
+
+def _endpoint(address: str, network: GenNetwork, prefix: str) -> str:
+    return _quoted(f"{prefix}{address}" if address != "." else prefix.rstrip("/") or network.id)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

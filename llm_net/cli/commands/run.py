@@ -1,0 +1,198 @@
+"""`llm-net run`: a message into a program's network, watched to its end. Knows runs and observers, not how to draw."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from decimal import Decimal
+from typing import TypeVar
+
+import click
+
+from llm_net.base import GenAgent, GenNetwork
+from llm_net.cli.app import debug, did_you_mean
+from llm_net.cli.program import argument
+from llm_net.errors import DeliveryError, InvalidArguments, LimitReached
+from llm_net.limits import Limits
+from llm_net.message import Message
+from llm_net.ports import Observation, Observer, Run
+from llm_net.runtime.local import LocalRuntime
+
+EPILOG = """
+\b
+Examples:
+  llm-net run examples/quickstart.py "Write a haiku on bees"
+  llm-net run team.py:network "Review this" --to critic --method review
+  llm-net run team.py "Go" --limit-seconds 30 --limit-tokens 5000
+  llm-net run team.py "Go" --json | jq -r 'select(.type == "message") | .body'
+  git diff | llm-net run team.py - --to reviewer
+"""
+
+F = TypeVar("F", bound=Callable[..., object])
+
+BOUNDS = Limits()
+
+
+def limit(name: str, kind: type, what: str) -> Callable[[F], F]:
+    """An option for one of the bounds of a run."""
+    default = getattr(BOUNDS, name)
+    return click.option(
+        f"--limit-{name}", type=kind, default=default, show_default=True, metavar="N", help=f"End after {what}."
+    )
+
+
+@click.command(epilog=EPILOG)
+@argument
+@click.argument("message")
+@click.option(
+    "--to", metavar="ID", help="Who gets the message: an id or a path.  [default: the network, or who alone can]"
+)
+@click.option(
+    "--method", metavar="VERB", default="request", show_default=True, help="What the receiver shall do with it."
+)
+@limit("messages", int, "so many messages")
+@limit("depth", int, "so many messages that cause each other")
+@limit("seconds", float, "so many seconds")
+@limit("tokens", int, "so many tokens of models")
+@limit("money", Decimal, "so many US dollars for models")
+@click.option("--seed", type=int, help="Makes random numbers and ids of the run the same again.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines: each message, then a summary.")
+@debug
+def command(
+    program: GenAgent,
+    message: str,
+    to: str | None,
+    method: str,
+    limit_messages: int,
+    limit_depth: int,
+    limit_seconds: float,
+    limit_tokens: int,
+    limit_money: Decimal,
+    seed: int | None,
+    as_json: bool,
+) -> None:
+    """Send MESSAGE into the network (or the agent) of a Python file, and watch what it causes until it ends.
+
+    MESSAGE is text, or "-" for what comes on standard input. A handler that takes a message class of its own gets it
+    from that message's JSON, such as '{"text": "…"}'.
+    """
+    text = sys.stdin.read() if message == "-" else message
+    receiver = _receiver(program, to, method)
+    root = _message(receiver, method, text, receiver=None if receiver is program else receiver)
+    limits = Limits(limit_messages, limit_depth, limit_seconds, limit_tokens, limit_money)
+    with ExitStack() as stack:
+        observer: Observer
+        if as_json:
+            observer = JsonLines()
+        else:
+            from llm_net.observe.progress import Progress
+
+            observer = stack.enter_context(Progress())
+        run = program.run(root, limits=limits, runtime=LocalRuntime(seed=seed), observers=[observer])
+        error: BaseException | None = None
+        try:
+            asyncio.run(_to_its_end(run))
+        except LimitReached as reached:
+            error = reached
+            sentence = (
+                f"run stopped at its limit of {reached.allowed} {reached.limit}; raise it with --limit-{reached.limit}"
+            )
+            raise click.ClickException(sentence) from reached
+        except BaseException as other:
+            error = other
+            raise
+        finally:
+            if as_json:
+                _summarise(run, error)
+
+
+async def _to_its_end(run: Run) -> None:
+    async with run:
+        await run.wait()
+
+
+def _receiver(program: GenAgent, to: str | None, method: str) -> GenAgent:
+    """Who gets the message: whoever was asked for, else the program itself, else who alone inside understands it."""
+    if to is not None and not isinstance(program, GenNetwork) and to != program.id:
+        raise click.BadParameter(f"the program is one agent, {program.id!r}; leave out --to", param_hint="--to")
+    if to is not None and isinstance(program, GenNetwork):
+        try:
+            receiver = program[to]
+        except DeliveryError as unknown:
+            raise click.BadParameter(str(unknown), param_hint="--to") from None
+    elif _understands(program, method) or not isinstance(program, GenNetwork):
+        receiver = program
+    else:
+        able = {path: agent for path, agent in program.walk() if _understands(agent, method)}
+        if len(able) == 1:
+            return next(iter(able.values()))
+        if able:
+            raise click.UsageError(f"several understand {method!r}; say who gets it: --to {' or --to '.join(able)}")
+        verbs = dict.fromkeys(verb for _, agent in program.walk() for verb in agent.receivable_messages)
+        raise click.BadParameter(f"nobody understands {method!r}{did_you_mean(method, verbs)}", param_hint="--method")
+    if not _understands(receiver, method):
+        raise click.BadParameter(
+            f"{receiver.id!r} does not understand {method!r}{did_you_mean(method, receiver.receivable_messages)}",
+            param_hint="--method",
+        )
+    return receiver
+
+
+def _understands(agent: GenAgent, method: str) -> bool:
+    return agent.can_receive(method) or type(agent).missing is not GenAgent.missing
+
+
+def _message(agent: GenAgent, method: str, text: str, *, receiver: GenAgent | None) -> Message:
+    kinds = agent.receivable_messages.get(method, (Message,))
+    kind = Message if Message in kinds else kinds[0]
+    needed = [name for name, field in kind.model_fields.items() if field.is_required()]
+    is_object = kind is not Message and text.lstrip().startswith("{")
+    try:
+        return kind.from_fn(text if is_object else {"body": text}, method=method, receiver=receiver)
+    except InvalidArguments as invalid:
+        problem = str(invalid) if is_object else f"It needs {', '.join(needed)}, as in '{{\"{needed[0]}\": …}}'"
+        raise click.BadParameter(
+            f"{method!r} takes the JSON of a {kind.__name__}. {problem}", param_hint="MESSAGE"
+        ) from None
+
+
+class JsonLines:
+    """Prints each message that is sent as one line of JSON."""
+
+    def observe(self, observation: Observation) -> None:
+        message = observation.message
+        if observation.kind == "sent" and message is not None:
+            line = {
+                "type": "message",
+                "kind": type(message).__name__,
+                "address": observation.address,
+                "event": observation.event,
+            }
+            print(json.dumps(line | message.model_dump(mode="json", fallback=str), ensure_ascii=False), flush=True)
+
+
+def _summarise(run: Run, error: BaseException | None) -> None:
+    statistics = run.statistics()
+    usage = statistics.usage
+    summary: dict[str, object] = {
+        "type": "summary",
+        "run": run.id,
+        "status": run.status,
+        "result": run.result.model_dump(mode="json", fallback=str) if run.result is not None else None,
+        "error": f"{type(error).__name__}: {error}" if error is not None else None,
+        "seconds": round(statistics.seconds, 3),
+        "messages": {
+            name: getattr(statistics, name)
+            for name in ("sent", "handled", "failed", "expired", "cancelled", "rejected", "dead", "pending")
+        },
+        "usage": {
+            "requests": usage.requests,
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "cost": str(usage.cost) if usage.cost is not None else None,
+        },
+    }
+    print(json.dumps(summary, ensure_ascii=False), flush=True)

@@ -1,0 +1,101 @@
+"""Finds the network or the agent that FILE.py[:NAME] means. Knows how Python files are loaded, not what agents do."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Mapping
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import click
+
+from llm_net.base import GenAgent, GenNetwork
+from llm_net.cli.app import did_you_mean
+
+
+class BrokenProgram(click.ClickException):
+    """A file that cannot be loaded."""
+
+
+def program_at(context: click.Context, parameter: click.Parameter, where: str) -> GenAgent:
+    """The agent, as a rule a network, that FILE.py[:NAME] means.
+
+    Raises:
+        click.BadParameter: there is no such file, or no such name in it.
+        BrokenProgram: the file cannot be loaded.
+    """
+    path, name = _split(where)
+    if not path.is_file():
+        others = sorted(str(other) for other in path.parent.glob("*.py")) if path.parent.is_dir() else []
+        raise click.BadParameter(
+            f"there is no file {str(path)!r}{did_you_mean(str(path), others[:20])}", context, parameter
+        )
+    try:
+        return _find(vars(_load(path)), path, name)
+    except LookupError as unknown:
+        raise click.BadParameter(str(unknown.args[0]), context, parameter) from None
+
+
+argument = click.argument("program", metavar="FILE.py[:NAME]", type=click.Path(), callback=program_at)
+"""The argument FILE.py[:NAME] of a command; it gets the agent as `program`."""
+
+
+def _split(where: str) -> tuple[Path, str]:
+    path, colon, name = where.rpartition(":")
+    return (Path(path), name) if colon and path.endswith(".py") else (Path(where), "")
+
+
+def _load(path: Path) -> ModuleType:
+    """Load a file as `python FILE.py` would, but as a module of its own name."""
+    name = path.stem
+    if name in sys.stdlib_module_names or name in sys.modules:
+        name = f"program_{name}"
+    specification = spec_from_file_location(name, path.resolve())
+    if specification is None or specification.loader is None:
+        raise BrokenProgram(f"{path} is not a Python file")
+    module = module_from_spec(specification)
+    sys.modules[name] = module  # where pydantic and pickle look up the classes in it
+    sys.path.insert(0, str(path.parent.resolve()))  # what lies beside it can be imported
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename) == path.resolve()
+        ]
+        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        place = f"{path}:{line}" if line else str(path)
+        raise BrokenProgram(f"{place}: {type(error).__name__}: {said}") from error
+    return module
+
+
+def _find(names: Mapping[str, object], path: Path, name: str) -> GenAgent:
+    """The agent of that name, or what a function of that name makes; without a name, the only one there is.
+
+    Raises:
+        LookupError: there is none, or there are several; with a sentence that lists them.
+    """
+    agents = {known: value for known, value in names.items() if isinstance(value, GenAgent)}
+    if name:
+        found = names.get(name)
+        if callable(found) and not isinstance(found, (type, GenAgent)):
+            found = found()
+        if isinstance(found, GenAgent):
+            return found
+        raise LookupError(f"{path} has no agent or network {name!r}{did_you_mean(name, agents)}")
+    networks = {known: value for known, value in agents.items() if isinstance(value, GenNetwork)}
+    inside = {id(agent) for network in networks.values() for _, agent in network.walk()}
+    outermost = {id(value): known for known, value in (networks or agents).items() if id(value) not in inside}
+    if len(outermost) == 1:
+        return agents[outermost.popitem()[1]]
+    if not outermost:
+        raise LookupError(
+            f"{path} holds no GenNetwork and no GenAgent; assign one to a name, such as `network = GenNetwork(…)`"
+        )
+    raise LookupError(
+        f"{path} holds several: {', '.join(outermost.values())}; say which: {path}:{next(iter(outermost.values()))}"
+    )

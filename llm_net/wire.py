@@ -1,0 +1,507 @@
+"""Messages as bytes, and back. Knows the classes of messages and how to write them, not who carries the bytes or why.
+
+One document, JSON or msgpack, holds a message and the nearest part of its thread:
+
+    {"v": 1, "thread": [{"kind": "shop:Call", "fields": {…}}, {"kind": "shop:Bid", "fields": {…}}]}
+
+The last one is the message; each answers the one before it. A kind is the name of a class (`module:qualname`) that this
+process has defined already: it is looked up among the subclasses of Message, never imported. Agents are written as
+their addresses, answered messages as their ids, lone surrogates as U+FFFD. Every field is written, defaults too, and
+comes back equal where its type says what it is; where a type takes any JSON (`metadata`), or a union both a string and
+something that JSON writes as one (`str | Decimal`), it comes back as JSON has it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from math import isfinite
+from operator import attrgetter
+from types import ModuleType
+from typing import Any, Literal, TypeAlias, assert_never, get_args
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
+
+from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from llm_net.address import AbstractObject, Border, Reference
+from llm_net.errors import DeliveryError, MissingDependency, WireError
+from llm_net.message import Directory, Message
+
+Format: TypeAlias = Literal["json", "msgpack"]
+
+VERSION = 1
+
+LIMIT = 8 * 1024 * 1024
+"""Bytes of a document, by default."""
+
+ANCESTORS = 10
+"""Messages of its thread that a message takes along, by default."""
+
+NESTING = 200
+"""Levels of objects and arrays in a document. Source: the fixed limit of pydantic's JSON parser."""
+
+LONGEST_ADDRESS = 1_000
+"""Characters of an address; a longer one is refused before anybody searches for it."""
+
+
+class Elsewhere(Message):
+    """A message of which only the id is known here: it was left behind when its thread was sent."""
+
+
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
+
+
+def kind_of(cls: type[Message]) -> str:
+    """The name of a class of messages on the wire. A script is `__main__` in every process that it starts."""
+    module = "__main__" if cls.__module__ == "__mp_main__" else cls.__module__
+    return f"{module}:{cls.__qualname__}"
+
+
+def encode(
+    message: Message,
+    *,
+    format: Format = "json",
+    ancestors: int | None = ANCESTORS,
+    address: Callable[[AbstractObject], str] = attrgetter("id"),
+    limit: int = LIMIT,
+) -> bytes:
+    """Write a message.
+
+    Args:
+        ancestors: how much of its thread goes along: at most so many messages, the nearest, while there is room; None
+            for all of it.
+        address: the address under which the reader knows an agent.
+        limit: bytes that the document may have.
+
+    Raises:
+        WireError: it is too long or too deep, or something in it cannot be written.
+    """
+    written = _written(message, format, ancestors, Border(address=address), limit, _nothing)
+    return _document([record for _, record in written], format)
+
+
+def decode(
+    data: bytes,
+    *,
+    format: Format = "json",
+    kinds: Container[type[Message]] | None = None,
+    directory: Directory | None = None,
+    limit: int = LIMIT,
+) -> Message:
+    """Read a message that `encode` wrote, with as much of its thread as came along.
+
+    Where more of it was left behind, the thread begins with an `Elsewhere`.
+
+    Args:
+        kinds: the classes that may come in, those of the thread included; None for all that this process has.
+        directory: where agents are found by address. Whoever is not in it is a Reference; a miss should be cheap.
+        limit: bytes that the document may have; a longer one is not read.
+
+    Raises:
+        WireError: these are no bytes of a message. Nothing of them is kept; nothing they name is imported or called.
+    """
+    return _read(data, format, kinds, directory, limit, _nothing)[-1]
+
+
+class Line:
+    """One end of a line between two processes: a message of a thread crosses once, from then on its id is enough.
+
+    What one end encodes, the other must decode, once and in order, as pipes and acknowledged links do; the two ways do
+    not wait for each other. An answer to what came or went over the line is tied to the very same object again.
+
+    Args:
+        memory: messages that each end remembers, the same at both ends. If more than so many are under way, or a reader
+            refused one, a thread may begin with an `Elsewhere`; nothing else is lost.
+        format, ancestors, address, kinds, directory, limit: as for `encode` and `decode`.
+    """
+
+    def __init__(
+        self,
+        *,
+        format: Format = "json",
+        memory: int = 1_000,
+        ancestors: int | None = 100,
+        address: Callable[[AbstractObject], str] = attrgetter("id"),
+        kinds: Container[type[Message]] | None = None,
+        directory: Directory | None = None,
+        limit: int = LIMIT,
+    ) -> None:
+        self._format: Format = format
+        self._ancestors = ancestors
+        self._border = Border(address=address)
+        self._kinds = kinds
+        self._directory = directory
+        self._limit = limit
+        self._memory = memory
+        # What we sent is remembered for twice as long as it may be named by us: until then the other end may name it.
+        self._sent = _Memory(2 * memory)
+        self._received = _Memory(memory)
+
+    def encode(self, message: Message) -> bytes:
+        """Write a message with that part of its thread which the other end has not seen. Raises WireError."""
+        written = _written(message, self._format, self._ancestors, self._border, self._limit, self._shared)
+        for sent, _ in written:
+            self._sent.keep(sent)
+        return _document([record for _, record in written], self._format)
+
+    def decode(self, data: bytes) -> Message:
+        """Read a message that the other end wrote. Raises WireError."""
+        messages = _read(data, self._format, self._kinds, self._directory, self._limit, self._remembered)
+        for message in messages:
+            self._received.keep(message)
+        return messages[-1]
+
+    def _shared(self, id: str) -> Message | None:
+        return self._sent.get(id, among=self._memory) or self._received.get(id)
+
+    def _remembered(self, id: str) -> Message | None:
+        return self._received.get(id) or self._sent.get(id)
+
+
+class _Memory:
+    """The last messages that were kept. Both ends of a line drop the same ones, for both see the same order."""
+
+    __slots__ = ("_count", "_messages", "_size")
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._count = 0
+        self._messages: dict[str, tuple[int, Message]] = {}
+
+    def keep(self, message: Message) -> None:
+        self._messages.pop(message.id, None)
+        self._messages[message.id] = (self._count, message)
+        self._count += 1
+        if len(self._messages) > self._size:
+            del self._messages[next(iter(self._messages))]
+
+    def get(self, id: str, *, among: int | None = None) -> Message | None:
+        """The message with this id, if it is one of the last `among` that were kept."""
+        number, message = self._messages.get(id, (-1, None))
+        return message if among is None or self._count - number <= among else None
+
+
+def _nothing(id: str) -> Message | None:
+    return None
+
+
+# ---------------------------------------------------------------------------------------------- writing
+
+
+def _written(
+    message: Message,
+    format: Format,
+    ancestors: int | None,
+    border: Border,
+    limit: int,
+    shared: Callable[[str], Message | None],
+) -> list[tuple[Message, bytes]]:
+    """The message and those before it that go along, the eldest first, each with its record."""
+    room = limit - len(_document([], format)) - 4  # the header of a long array in msgpack
+    written: list[tuple[Message, bytes]] = []
+    next: Message | None = message
+    while next is not None:
+        record = _record(next, format, border)
+        room -= len(record) + 1
+        if room < 0:
+            if ancestors is not None and written:
+                break
+            what = "the message" if ancestors is not None else "the message with its thread"
+            raise WireError(f"{what} is longer than {limit} bytes; send less of it, or raise `limit` at both ends")
+        written.append((next, record))
+        next = next.reply_to
+        if next is not None and (len(written) - 1 == ancestors or type(next) is Elsewhere or shared(next.id)):
+            break
+    written.reverse()
+    return written
+
+
+def _document(records: list[bytes], format: Format) -> bytes:
+    match format:
+        case "json":
+            return b'{"v":%d,"thread":[%b]}' % (VERSION, b",".join(records))
+        case "msgpack":
+            packer = _msgpack().Packer()
+            head: bytes = packer.pack_map_header(2) + packer.pack("v") + packer.pack(VERSION) + packer.pack("thread")
+            return b"".join([head, packer.pack_array_header(len(records)), *records])
+        case _:
+            assert_never(format)
+
+
+def _record(message: Message, format: Format, border: Border) -> bytes:
+    kind = type(message)
+    written = _spelling(kind)
+    if written.models:
+        _refuse_undeclared(message, written.models)
+    try:
+        fields = message.model_dump_json(context=border, by_alias=False, round_trip=True, warnings="error").encode()
+    except PydanticSerializationError:
+        fields = _without_surrogates(message, border)
+    record = b"%b%b}" % (written.prefix, fields)
+    if record.count(b"{") + record.count(b"[") > NESTING - 3:  # perhaps too deep; the document adds two levels
+        try:
+            from_json(b"[[%b]]" % record)
+        except ValueError:
+            raise WireError(f"{kind.__name__} is nested deeper than {NESTING} levels; send it flatter") from None
+    if format == "json":
+        return record
+    try:
+        packed: bytes = _msgpack().packb(from_json(record))
+    except OverflowError:
+        raise WireError(f"{kind.__name__} has an integer of more than 64 bits; send it as JSON") from None
+    return packed
+
+
+def _without_surrogates(message: Message, border: Border) -> bytes:
+    """The fields of a message that could not be written as it is: models write halves of characters now and then."""
+    try:
+        fields = message.model_dump(mode="json", context=border, by_alias=False, round_trip=True, warnings="error")
+        return to_json(_cleaned(fields), inf_nan_mode="strings")
+    except ValueError as unwritable:
+        raise WireError(f"{type(message).__name__} cannot be written: {unwritable}") from unwritable
+
+
+def _cleaned(value: JsonValue) -> JsonValue:  # as deep as what pydantic has just written, so recursion is safe
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case list():
+            return [_cleaned(item) for item in value]
+        case dict():
+            return {str(_cleaned(name)): _cleaned(item) for name, item in value.items()}
+        case _:
+            return value
+
+
+# ---------------------------------------------------------------------------------------------- reading
+
+
+def _read(
+    data: bytes,
+    format: Format,
+    kinds: Container[type[Message]] | None,
+    directory: Directory | None,
+    limit: int,
+    remembered: Callable[[str], Message | None],
+) -> list[Message]:
+    """The messages of a document, the eldest first."""
+    if len(data) > limit:
+        raise WireError(f"it has {len(data)} bytes, more than the {limit} allowed; raise `limit` where that is meant")
+    try:
+        document = _parsed_json(data) if format == "json" else _parsed_msgpack(data)
+    except (ValueError, TypeError, RecursionError) as unreadable:
+        raise WireError(f"it cannot be read as {format}: {_short(str(unreadable))}") from None
+    here: dict[str, Message] = {}
+
+    def agent(address: str) -> AbstractObject:
+        if len(address) > LONGEST_ADDRESS:
+            raise ValueError(f"an address has at most {LONGEST_ADDRESS} characters")
+        if directory is not None:
+            try:
+                return directory[address]
+            except (LookupError, DeliveryError):
+                pass
+        return Reference(address)
+
+    def message(id: str) -> Message:
+        return here.get(id) or remembered(id) or Elsewhere(id=id, created_at=_LONG_AGO)
+
+    border = Border(agent=agent, message=message)
+    last: Message | None = None
+    for name, fields in _records(document):
+        kind = _kind(name)
+        if kinds is not None and kind not in kinds:
+            raise WireError(f"messages of kind {name} are not let in here; allow them in `kinds`")
+        if missing := [field for field in ("id", "created_at") if field not in fields]:
+            raise WireError(f"{name} without {' and '.join(missing)}")
+        if last is not None and fields.get("reply_to") != last.id:
+            raise WireError("a message of its thread does not answer the one before it")
+        try:
+            # Once more as JSON text, for only there pydantic lets strict classes take what JSON has no type for.
+            last = kind.model_validate_json(to_json(fields), context=border, by_alias=False, by_name=True)
+        except ValidationError as invalid:
+            raise WireError(f"{name} with wrong fields: {_short(_sentence(invalid))}") from None
+        except Exception as failed:  # validators of anybody's classes see hostile values here, and may stumble
+            raise WireError(f"{name} cannot be made: {type(failed).__name__}: {_short(str(failed))}") from failed
+        if last.id in here:
+            raise WireError("its thread has one message twice")
+        here[last.id] = last
+    return list(here.values())
+
+
+def _records(document: object) -> list[tuple[str, dict[str, Any]]]:
+    if type(document) is not dict or type(version := document.get("v")) is not int or version < 1:
+        raise WireError("it is not an object with a version `v`")
+    if version > VERSION:
+        raise WireError(
+            f"it is written in version {version} of the form, this llm_net reads {VERSION}; upgrade it here"
+        )
+    thread = document.get("thread")
+    if len(document) != 2 or type(thread) is not list or not thread:
+        raise WireError("it has not exactly a version `v` and a `thread` of messages")
+    records: list[tuple[str, dict[str, Any]]] = []
+    for record in thread:
+        if type(record) is not dict or len(record) != 2:
+            raise WireError("a message of its thread has not exactly a `kind` and `fields`")
+        kind, fields = record.get("kind"), record.get("fields")
+        if type(kind) is not str or type(fields) is not dict:
+            raise WireError("a message of its thread has not exactly a `kind` and `fields`")
+        records.append((kind, fields))
+    return records
+
+
+def _parsed_json(data: bytes) -> object:
+    document: object = from_json(data, allow_inf_nan=False)  # never recurses deeper than NESTING, whatever comes
+    if to_json(document) == data:  # as `encode` writes it, so no name can stand in an object twice
+        return document
+    return _decode_json(data.decode())
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("an object has one name twice")
+    return members
+
+
+def _finite(text: str) -> float:
+    if isfinite(number := float(text)):
+        return number
+    raise ValueError(f"{_short(text)} is not a finite number")
+
+
+_decode_json = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite).decode
+
+
+def _parsed_msgpack(data: bytes) -> object:
+    document: object = _msgpack().unpackb(data, object_pairs_hook=_unique)
+    pending = [document]
+    while pending:  # only what JSON has too: no bytes, no extension types, no times, no NaN
+        match pending.pop():
+            case dict(members):
+                if not all(type(name) is str for name in members):
+                    raise ValueError("a name in an object is not a string")
+                pending.extend(members.values())
+            case list(items):
+                pending.extend(items)
+            case float(number) if not isfinite(number):
+                raise ValueError(f"{number} is not a finite number")
+            case None | bool() | int() | float() | str():
+                pass
+            case foreign:
+                raise ValueError(f"{type(foreign).__name__} is not a type of JSON")
+    return document
+
+
+def _msgpack() -> ModuleType:
+    try:
+        return import_module("msgpack")  # lazily: most programs need no msgpack
+    except ImportError:
+        raise MissingDependency("msgpack", "msgpack", "the wire format msgpack") from None
+
+
+def _sentence(invalid: ValidationError) -> str:
+    errors = invalid.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(str(step) for step in error['loc']) or 'it'}: {error['msg']}" for error in errors[:3])
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 300 else text[:300] + "…"
+
+
+# ---------------------------------------------------------------------------------------------- kinds
+
+
+@dataclass(frozen=True, slots=True)
+class _Spelling:
+    """How messages of one class begin on the wire, and the models that its fields may hold."""
+
+    name: str
+    prefix: bytes
+    models: WeakSet[type[BaseModel]]
+
+
+_spellings: WeakKeyDictionary[type[Message], _Spelling] = WeakKeyDictionary()
+_kinds: WeakValueDictionary[str, type[Message]] = WeakValueDictionary()
+"""What was found on the last walk through the subclasses of Message; walked again only when something is missing."""
+
+
+def _spelling(kind: type[Message]) -> _Spelling:
+    spelling = _spellings.get(kind)
+    if spelling is None:
+        name = kind_of(kind)
+        prefix = b'{"kind":%b,"fields":' % to_json(name)
+        spelling = _spellings[kind] = _Spelling(name, prefix, WeakSet(_models(kind)))
+    if _kinds.get(spelling.name) is not kind:
+        _find_kinds()
+        if _kinds.get(spelling.name) is not kind:
+            raise WireError(
+                f"two classes are called {spelling.name}, and this message is of the elder; rename one of them"
+            )
+    return spelling
+
+
+def _kind(name: str) -> type[Message]:
+    kind = _kinds.get(name)
+    if kind is None:
+        _find_kinds()
+        kind = _kinds.get(name)
+    if kind is None:
+        raise WireError(f"its kind {_short(repr(name))} is unknown here; import the module that defines it first")
+    return kind
+
+
+def _find_kinds() -> None:
+    found: list[type[Message]] = [Message]
+    for kind in found:
+        _kinds[kind_of(kind)] = kind  # of two with one name the younger stays: a notebook cell that was run again
+        found.extend(kind.__subclasses__())
+
+
+def _models(kind: type[Message]) -> set[type[BaseModel]]:
+    """The models that content of this class is declared to hold, at any depth."""
+    models: set[type[BaseModel]] = set()
+    pending: list[object] = _annotations(kind)
+    while pending:
+        annotation = pending.pop()
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            pending.extend(get_args(getattr(annotation, "__value__", annotation)))
+        elif issubclass(annotation, AbstractObject):
+            raise WireError(
+                f"{kind.__name__} holds a {annotation.__name__}; declare that field as `Address`, to send its address"
+            )
+        elif annotation not in models:
+            models.add(annotation)
+            pending.extend(_annotations(annotation))
+    return models
+
+
+def _annotations(kind: type[BaseModel]) -> list[object]:
+    envelope: Mapping[str, object] = Message.model_fields if issubclass(kind, Message) else {}
+    return [field.annotation for name, field in kind.model_fields.items() if name not in envelope]
+
+
+def _refuse_undeclared(message: Message, declared: WeakSet[type[BaseModel]]) -> None:
+    """A field's own class is what gets written, so what a subclass adds would be lost without a word."""
+    pending: list[object] = list(message.content().values())
+    while pending:
+        match pending.pop():
+            case AbstractObject():
+                pass
+            case BaseModel() as model:
+                if type(model) not in declared:
+                    kind, held = type(message).__name__, type(model).__name__
+                    raise WireError(
+                        f"a {kind} holds a {held}, which its fields do not declare; name {held} in their types"
+                    )
+                pending.extend(model.content().values() if isinstance(model, Message) else model.__dict__.values())
+            case dict(members):
+                pending.extend(members.values())
+            case list() | tuple() | set() | frozenset() as items:
+                pending.extend(items)
+            case _:
+                pass

@@ -1,0 +1,117 @@
+"""The observer that draws a run."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+from decimal import Decimal
+
+import pytest
+from rich.console import Console
+
+from llm_net import GenAgent, GenNetwork, Limits, Message
+from llm_net.chat import Usage
+from llm_net.errors import AgentFailed, LimitReached
+from llm_net.observe.progress import Progress
+from llm_net.ports import Observation
+
+
+class Echo(GenAgent):
+    async def arequest(self, message: Message) -> Message:
+        if message.body == "burst":
+            raise ValueError("too full")
+        self.emit("heard", message.reply(body="nobody listens"))
+        return message.reply(body=message.body)
+
+
+def draw(body: str, *, terminal: bool = False, width: int = 80, limits: Limits | None = None) -> str:
+    """What is drawn while an echo answers."""
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=terminal, width=width, color_system=None, highlight=False)
+
+    async def main() -> None:
+        network = GenNetwork(agents=[Echo(id="echo")])
+        async with network.run(
+            Message(body=body, receiver=network["echo"]), limits=limits or Limits(), observers=[progress]
+        ):
+            pass
+
+    with Progress(console) as progress:
+        try:
+            asyncio.run(main())
+        finally:
+            written.write("")
+            DRAWN.append(written)
+    return written.getvalue()
+
+
+DRAWN: list[io.StringIO] = []
+
+
+def words(line: str) -> list[str]:
+    return line.split()[1:]
+
+
+def test_elsewhere_than_on_a_terminal_each_message_is_one_plain_line() -> None:
+    text = "on bees\nand  flowers, " + "very " * 40 + "long"
+    lines = draw(text).splitlines()
+
+    assert words(lines[0]) == ["you", "→", "echo", "request", *text.split()]
+    assert words(lines[1]) == ["echo", "⇢", "∗", "heard", "nobody", "listens"]
+    assert words(lines[2]) == ["echo", "→", "you", "response", *text.split()]
+    assert re.fullmatch(r"done in \d+\.\d s · 2 messages", lines[3])
+    assert "\n".join(lines[5:]) == text
+
+
+def test_on_a_terminal_long_words_are_wrapped_under_themselves() -> None:
+    drawn = draw("bees " * 30, terminal=True, width=70)
+
+    first, second = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", drawn).splitlines()[:2]
+    assert first.index("bees") == second.index("bees")
+    assert len(second) <= 70
+
+
+def test_a_narrow_terminal_gets_the_words_on_a_line_of_their_own() -> None:
+    drawn = draw("bees " * 5, terminal=True, width=40)
+
+    assert "        bees bees" in drawn
+
+
+def test_control_characters_of_a_message_do_not_reach_the_terminal() -> None:
+    for terminal in (False, True):
+        drawn = draw("\x1b]0;owned\x07\x1b[31mred\x9b2J\u202etxt", terminal=terminal)
+
+        assert "owned" in drawn
+        for evil in ("\x1b]0", "\x07", "\x1b[31m", "\x9b", "\u202e"):
+            assert evil not in drawn
+
+
+def test_a_failure_is_drawn_with_its_reason_and_ends_the_run() -> None:
+    with pytest.raises(AgentFailed):
+        draw("burst")
+
+    lines = DRAWN[-1].getvalue().splitlines()
+    assert words(lines[1]) == ["echo", "failed", "request:", "ValueError:", "too", "full"]
+    assert lines[2].startswith("failed in ")
+    assert lines[2].endswith("1 message · 1 failed")
+
+
+def test_a_limit_is_told_at_the_end() -> None:
+    with pytest.raises(LimitReached):
+        draw("bees", limits=Limits(messages=1))
+
+    assert "stopped at its limit of 1 messages" in DRAWN[-1].getvalue()
+
+
+def test_calls_of_models_are_drawn_and_added_up() -> None:
+    written = io.StringIO()
+    progress = Progress(Console(file=written, width=200))
+    for tokens in (20, 10):
+        usage = Usage(requests=1, input_tokens=5, output_tokens=tokens, cost=Decimal("0.00125"))
+        progress.observe(Observation("model", "run", "town/anna", usage=usage, seconds=2.0))
+    progress.observe(Observation("ended", "run", "town", seconds=4.0))
+
+    lines = written.getvalue().splitlines()
+    assert words(lines[0]) == ["town/anna", "model", "20", "tokens", "in", "2.0", "s,", "10.0", "tokens/s"]
+    assert lines[2] == "done in 4.0 s · 0 messages · 2 model calls · 10 + 30 tokens · 0.0025 USD"
