@@ -24,7 +24,7 @@ from random import Random
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticOmit, PydanticUndefined
 
@@ -131,6 +131,9 @@ class GenAgent(AbstractObject, BaseModel):
 
     handlers: ClassVar[Table] = Table("GenAgent")
     """The handlers of this class."""
+
+    if TYPE_CHECKING:  # a slot; pydantic would take the annotation for a private attribute
+        _callbacks: dict[str, dict[Callback, bool]] | None
 
     def __new__(cls, *args: object, **fields: object) -> Self:
         agent = super().__new__(cls)
@@ -317,6 +320,11 @@ class GenAgent(AbstractObject, BaseModel):
                 return kind.from_fn(inner, answering=answering, receiver=self, method=verb)
         raise InvalidArguments(_function_name(self.id), (f"method must be one of {', '.join(self.receivable_messages)}",))
 
+    @property
+    def stands_out(self) -> bool:
+        """Whether a run has to know of it from the start: a network, or an agent with periodic handlers."""
+        return type(self).handlers.ticks
+
     # ------------------------------------------------------------------------------------------ life
 
     async def astart(self) -> None:
@@ -413,11 +421,15 @@ class GenNetwork(GenAgent):
     links: Collection[Link | tuple[str | GenAgent, str, str | GenAgent]] = Field(default=(), exclude=True, repr=False)
     supervision: Directive = Field(default="escalate", exclude=True, repr=False)
 
-    _graph: Graph[GenAgent] = PrivateAttr(default_factory=Graph)
+    __slots__ = ("_graph",)  # not a private attribute: those take 1 µs to read
+
+    if TYPE_CHECKING:  # a slot; pydantic would take the annotation for a private attribute
+        _graph: Graph[GenAgent]
 
     def model_post_init(self, context: object, /) -> None:
         super().model_post_init(context)
         agents, links = self.agents, self.links
+        object.__setattr__(self, "_graph", Graph())
         # From here on the fields are live views of the graph.
         self.__dict__["agents"] = self._graph.members.values()
         self.__dict__["links"] = self._graph.links
@@ -427,6 +439,11 @@ class GenNetwork(GenAgent):
             self.link(*((link.source, link.event, link.listener) if isinstance(link, Link) else link))
 
     # ------------------------------------------------------------------------------------------ members
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether a run has to know of it from the start: a network, always."""
+        return True
 
     @property
     def directory(self) -> Mapping[str, GenAgent]:
@@ -459,12 +476,13 @@ class GenNetwork(GenAgent):
 
     def add(self, agent: GenAgent) -> None:
         """Add a member. Raises DuplicateAddress if its id is taken by another."""
-        if self._graph.members.get(agent.id, agent) is agent:  # else nothing of it is kept: `add` refuses it below
+        graph = self._graph
+        if agent.stands_out and graph.members.get(agent.id, agent) is agent:  # else `add` refuses it below
             if isinstance(agent, GenNetwork):
-                self._graph.networks[agent.id] = agent
-            if type(agent).handlers.periodic():
-                self._graph.periodic[agent.id] = agent
-        self._graph.add(agent, self.id)
+                graph.networks[agent.id] = agent
+            if type(agent).handlers.ticks:
+                graph.periodic[agent.id] = agent
+        graph.add(agent, self.id)
 
     def remove(self, agent: GenAgent | str) -> GenAgent:
         """Remove a member with its links; what waits in its mailbox goes to the dead letters. Raises UnknownAddress."""

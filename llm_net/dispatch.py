@@ -81,11 +81,11 @@ def every(seconds: float) -> Callable[[F], F]:
 class Table:
     """The handlers of one class."""
 
-    __slots__ = ("everyday", "_cache", "_pending", "_reserved", "_subject", "_ticks", "_typed", "_verbs")
+    __slots__ = ("everyday", "ticks", "_cache", "_pending", "_reserved", "_subject", "_typed", "_verbs")
 
     def __init__(self, subject: str, reserved: Iterable[str] = ()) -> None:
         self._subject = subject
-        self._ticks = False
+        self.ticks = False  # whether a handler is called by the clock
         self.everyday: dict[tuple[type[Message], str], Handler] = {}  # a runtime's: what it found and may call at once
         self._reserved = frozenset(reserved)
         self._verbs: dict[str, list[Handler]] = {}
@@ -124,6 +124,7 @@ class Table:
         for name, function in methods.items():
             if isinstance(function, FunctionType) and not name.startswith("_") and name not in hooks:
                 parameter = _message_parameter(function)
+                table.ticks = table.ticks or hasattr(function, "__every__")
                 if parameter is None:
                     if _is_marked(function):
                         raise DefinitionError(f"{kind.__qualname__}.{name}", "a handler takes a message: `(self, message: Message)`")
@@ -155,7 +156,7 @@ class Table:
 
     def periodic(self) -> tuple[Handler, ...]:
         """The handlers that are called by the clock."""
-        return tuple(handler for handler in self if handler.every is not None) if self._ticks else ()
+        return tuple(handler for handler in self if handler.every is not None) if self.ticks else ()
 
     def verbs(self) -> dict[str, tuple[type[Message], ...]]:
         """What can be handled: each verb with the message classes it takes."""
@@ -217,7 +218,6 @@ class Table:
         colour = _colour(function)
         blocking = bool(getattr(function, "__blocking__", False))
         period: float | None = getattr(function, "__every__", None)
-        self._ticks = self._ticks or period is not None
         targets: tuple[type[Message] | str, ...] = getattr(function, "__handles__", ())
         if not targets:
             targets = (_verb(name, colour, kinds),)
