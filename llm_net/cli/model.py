@@ -46,7 +46,7 @@ def model_of(words: str) -> Model:
     if url or ":" in words:
         from llm_net.llm.pydantic_ai import ProviderModel
 
-        return ProviderModel(f"openai:{name}", base_url=url) if url else ProviderModel(words)
+        return ProviderModel(name, base_url=url) if url else ProviderModel(words)
     raise click.BadParameter(f"there is no model {words!r}{did_you_mean(words, FORMS)}", param_hint="--model")
 
 
