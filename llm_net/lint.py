@@ -97,8 +97,11 @@ class _House:
         below = [name for name in self.networks if name.startswith(path + "/")]
         if any(_overrides(self.networks[name], "boundary") for name in between + below):
             return None
+        agent = self.paths[path]
+        if is_network(agent) and path + "/" not in self.networks:
+            return None  # it is in itself
         inside = (agent for name, agent in self.paths.items() if name.startswith(path + "/"))
-        return self._emitted_by([self.paths[path], *inside])
+        return self._emitted_by([agent, *inside])
 
     def _emitted_by(self, agents: Iterable[Member]) -> dict[str, list[Made | None]] | None:
         found: dict[str, list[Made | None]] = {}
