@@ -129,8 +129,8 @@ def shown(label: str) -> str:
     return re.sub(r"#(\d+);", lambda code: chr(int(code[1])), label)
 
 
-ids = st.text(min_size=1, max_size=8).filter(lambda id: "/" not in id) | st.sampled_from(
-    ["end", "graph", "subgraph", '"', "]", "-->", "`", "%%", "<script>", "#35;", "a\nb", "💥", " ", "|", "n0", "."]
+ids = st.text(min_size=1, max_size=8).filter(lambda id: "/" not in id and id != ".") | st.sampled_from(
+    ["end", "graph", "subgraph", '"', "]", "-->", "`", "%%", "<script>", "#35;", "a\nb", "💥", " ", "|", "n0", ".."]
 )
 
 
