@@ -24,7 +24,7 @@ from llm_net.llm.pydantic_ai import ProviderModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
 
-SCRIPT = [
+SCRIPT: list[str | ToolCall] = [
     ToolCall("1", "find", '{"receiver": "library", "topic": "bees"}'),
     ToolCall("2", "steps_to", '{"shelf": 7}'),
     "The books are on shelf 7, 12 steps away.",

@@ -103,24 +103,26 @@ class Firm(GenNetwork):
         return message.reply(method="inform", body=f"{self.id} is done")
 
 
+firm = Firm(
+    id="firm",
+    price=70,
+    agents=[
+        Manager(id="chief"),
+        Contractor(id="carla", trade="mend", price=55),
+        Contractor(id="dora", trade="mend", price=50),
+    ],
+)
+town = GenNetwork(
+    agents=[
+        Manager(id="manager"),
+        Contractor(id="anna", trade="paint", price=20),
+        Contractor(id="bob", trade="mend", price=40, careful=False),
+        firm,
+    ]
+)
+
+
 def main() -> None:
-    firm = Firm(
-        id="firm",
-        price=70,
-        agents=[
-            Manager(id="chief"),
-            Contractor(id="carla", trade="mend", price=55),
-            Contractor(id="dora", trade="mend", price=50),
-        ],
-    )
-    town = GenNetwork(
-        agents=[
-            Manager(id="manager"),
-            Contractor(id="anna", trade="paint", price=20),
-            Contractor(id="bob", trade="mend", price=40, careful=False),
-            firm,
-        ]
-    )
     for message in town.receive(Message(body="mend the roof", receiver="manager")):
         print(message)
 

@@ -51,13 +51,18 @@ class Courier(GenAgent):
         return Message(method="inform", body=f"{message.body}: {' and '.join(done)}, on the way")
 
 
-def main() -> None:
-    network = GenNetwork(agents=[Shop(id="shop"), Store(id="store"), Till(id="till"), Courier(id="courier")])
-    network.link("shop", "order", "store")
-    network.link("shop", "order", "till")
-    network.link("store", "packed", "courier")
-    network.link("till", "paid", "courier")
+network = GenNetwork(
+    agents=[Shop(id="shop"), Store(id="store"), Till(id="till"), Courier(id="courier")],
+    links=[
+        ("shop", "order", "store"),
+        ("shop", "order", "till"),
+        ("store", "packed", "courier"),
+        ("till", "paid", "courier"),
+    ],
+)
 
+
+def main() -> None:
     for message in network.receive(Message(body="two jars of honey", receiver="shop")):
         print(message)
 

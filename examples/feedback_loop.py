@@ -58,11 +58,13 @@ class Oracle(GenAgent):
         return None
 
 
-def main() -> None:
-    network = GenNetwork(agents=[Guesser(id="guesser"), Oracle(id="oracle", secret=42)])
-    network.link("guesser", "guess", "oracle")
-    network.link("oracle", "hint", "guesser")
+network = GenNetwork(
+    agents=[Guesser(id="guesser"), Oracle(id="oracle", secret=42)],
+    links=[("guesser", "guess", "oracle"), ("oracle", "hint", "guesser")],
+)
 
+
+def main() -> None:
     for message in network.receive(Message(receiver="guesser")):
         print(message)
 

@@ -37,15 +37,16 @@ class Team(GenNetwork):
         return message.reply(body=f"{self.id} ({', '.join(report.body for report in reports)})")
 
 
+shed = Team(id="shed", agents=[Gardener(id="bob"), Gardener(id="carla")])
+garden = Team(id="garden", agents=[Gardener(id="anna"), shed])
+
+
 def show(event: Event) -> None:
     print(f"{event.path}: {event.message.body} is done")
 
 
 def main() -> None:
-    shed = Team(id="shed", agents=[Gardener(id="bob"), Gardener(id="carla")])
-    garden = Team(id="garden", agents=[Gardener(id="anna"), shed])
     garden.on("done", show)
-
     *_, report = garden.receive(Message(method="do", body="dig plant water paint"))
     print(report)
 

@@ -41,9 +41,10 @@ class Barista(GenAgent):
         return answer.body
 
 
-def main() -> None:
-    network = GenNetwork(agents=[Human(id="human"), Barista(id="barista")])
+network = GenNetwork(agents=[Human(id="human"), Barista(id="barista")])
 
+
+def main() -> None:
     *_, answer = network.receive(Message(receiver="barista"))
     print(answer)
 

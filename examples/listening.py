@@ -50,22 +50,27 @@ class Diary(GenAgent):
         self.lines.append(f"{message.method} at {message.body}")
 
 
-def measure(network: GenNetwork, *degrees: int) -> None:
+diary = Diary(id="diary")
+network = GenNetwork(
+    agents=[Thermometer(id="thermometer"), Window(id="window"), diary],
+    links=[
+        ("thermometer", "hot", "window"),
+        ("thermometer", "cold", "window"),
+        ("thermometer", "*", "diary"),
+    ],
+)
+
+
+def measure(*degrees: int) -> None:
     for number in degrees:
         for message in network.receive(Message(method="inform", body=str(number), receiver="thermometer")):
             print(message)
 
 
 def main() -> None:
-    diary = Diary(id="diary")
-    network = GenNetwork(agents=[Thermometer(id="thermometer"), Window(id="window"), diary])
-    network.link("thermometer", "hot", "window")
-    network.link("thermometer", "cold", "window")
-    network.link("thermometer", "*", "diary")
-    measure(network, 31, 21, 17)
-
+    measure(31, 21, 17)
     network.unlink("thermometer", "hot", "window")
-    measure(network, 35)
+    measure(35)
     print(f"diary: {', '.join(diary.lines)}")
 
 

@@ -68,9 +68,10 @@ class Reducer(GenAgent):
         return Message(method="inform", body=", ".join(f"{word} {number}" for word, number in self.words.most_common()))
 
 
-def main() -> None:
-    network = GenNetwork(agents=[Splitter(id="splitter"), Mapper(id="one"), Mapper(id="two"), Reducer(id="reducer")])
+network = GenNetwork(agents=[Splitter(id="splitter"), Mapper(id="one"), Mapper(id="two"), Reducer(id="reducer")])
 
+
+def main() -> None:
     text = "the bee and the flower\nthe flower and the bee\nand the sun"
     for message in network.receive(Message(body=text, receiver="splitter")):
         print(message)

@@ -7,7 +7,7 @@ that asks some service would be async instead. Three tasks are given at once; on
 
 prints
 
-    clerk → ·  response: 10: 4, 1000: 168, ten: not a number
+    clerk → ·  response: 4 primes below 10, 168 primes below 1000, ten is no number
 """
 
 from llm_net import GenAgent, GenNetwork, Message, blocking
@@ -19,26 +19,25 @@ class Mathematician(GenAgent):
     @blocking
     def do(self, message: Message) -> Message:
         if not message.body.isdecimal():
-            return message.reply(method="failure", body="not a number")
+            return message.reply(method="failure", body=f"{message.body} is no number")
         primes = [n for n in range(2, int(message.body)) if all(n % k for k in range(2, int(n**0.5) + 1))]
-        return message.reply(method="inform", body=str(len(primes)))
+        return message.reply(method="inform", body=f"{len(primes)} primes below {message.body}")
 
 
 class Clerk(GenAgent):
     """Has things computed."""
 
     async def arequest(self, message: Message) -> Message:
-        tasks = [
-            Message(method="do", body=number, receiver="mathematician", reply_to=message)
-            for number in message.body.split()
-        ]
+        numbers = message.body.split()
+        tasks = [Message(method="do", body=number, receiver="mathematician", reply_to=message) for number in numbers]
         results = await self.gather(tasks)  # sends them all, and waits for all replies
-        return message.reply(body=", ".join(f"{task.body}: {result.body}" for task, result in zip(tasks, results)))
+        return message.reply(body=", ".join(result.body for result in results))
+
+
+network = GenNetwork(agents=[Clerk(id="clerk"), Mathematician(id="mathematician")])
 
 
 def main() -> None:
-    network = GenNetwork(agents=[Clerk(id="clerk"), Mathematician(id="mathematician")])
-
     *_, answer = network.receive(Message(body="10 1000 ten", receiver="clerk"))
     print(answer)
 

@@ -169,14 +169,8 @@ class Assistant(GenAgent):
     # ------------------------------------------------------------------------------------------ the memory
 
     def _remember(self, message: Message) -> list[Turn]:
-        """The conversation with this message as its latest turn; two in a row from the others are one turn."""
-        turns = list(self.chats.get(message.conversation, ()))
-        said = _said(message)
-        if turns and turns[-1].role == "user":
-            turns[-1] = user(f"{turns[-1].text}\n{said}")
-        else:
-            turns.append(user(said))
-        return turns
+        """The conversation with this message as its latest turn."""
+        return [*self.chats.get(message.conversation, ()), user(_said(message))]
 
     def _keep(self, message: Message, turns: list[Turn]) -> None:
         self.chats.pop(message.conversation, None)

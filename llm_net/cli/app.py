@@ -39,23 +39,23 @@ class Session:
 class Commands(click.Group):
     """A group whose commands are imported when they are called."""
 
-    def list_commands(self, context: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
             return None
-        return cast(click.Command, import_module(f"llm_net.cli.commands.{name}").command)
+        return cast(click.Command, import_module(f"llm_net.cli.commands.{cmd_name}").command)
 
     def resolve_command(
-        self, context: click.Context, arguments: list[str]
+        self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = arguments[0]
-        if name not in COMMANDS and not name.startswith("-") and not context.resilient_parsing:
-            raise click.UsageError(f"there is no command {name!r}{did_you_mean(name, COMMANDS)}", context)
-        return super().resolve_command(context, arguments)
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(f"there is no command {name!r}{did_you_mean(name, COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
 
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 

@@ -1,8 +1,8 @@
 """A contract net: a manager announces a task, contractors bid or refuse, the best bidder does it. Knows no model.
 
 Source: R. G. Smith, "The Contract Net Protocol" (1980); verbs as in FIPA SC00029. Every decision is the model's:
-whether to bid (an enum), for how much (a bounded number), whom to choose (an enum), and all sentences. Questions are put
-so that small models can take them: one at a time, a system line of at most 15 words, examples for prose alone.
+whether to bid (an enum), for how much (a bounded number), whom to choose (an enum), and all sentences. Questions
+are put so that small models can take them: one at a time, a system line of at most 15 words, examples for prose alone.
 """
 
 from __future__ import annotations
@@ -70,12 +70,14 @@ class Speaker(GenAgent):
     async def price(self, instruction: str, question: str, lowest: int, highest: int) -> int:
         """A whole number between two bounds, both included."""
         answer: JsonSchema = {"type": "integer", "minimum": lowest, "maximum": highest}
-        price = await self._decide(instruction, question, "price", answer)
+        price = await self._decide(instruction, question, "price", answer, chance=2)
         if not isinstance(price, int):
             raise InvalidOutput(self.voice.model.name, f"{price!r} is not a whole number; ask again")
         return price
 
-    async def _decide(self, instruction: str, question: str, name: str, answer: JsonSchema) -> object:
+    async def _decide(
+        self, instruction: str, question: str, name: str, answer: JsonSchema, *, chance: float = 1
+    ) -> object:
         # An object of one field with a telling name: a small model reads it as part of the question.
         schema: JsonSchema = {
             "type": "object",
@@ -83,18 +85,25 @@ class Speaker(GenAgent):
             "required": [name],
             "additionalProperties": False,
         }
-        return json.loads(await self._ask([system(instruction), user(question)], Output(schema, name)))[name]
+        written = await self._ask([system(instruction), user(question)], Output(schema, name), chance=chance)
+        return json.loads(written)[name]
 
-    async def _ask(self, turns: list[Turn], output: Output | None = None) -> str:
-        seed = self.random.getrandbits(31)  # of this agent in this run: the same again under the same seed
-        settings = replace(self.voice.settings, seed=seed, stop=() if output else ("\n",))
+    async def _ask(self, turns: list[Turn], output: Output | None = None, *, chance: float = 1) -> str:
+        settings = self.voice.settings
+        settings = replace(
+            settings,
+            temperature=None if settings.temperature is None else settings.temperature * chance,
+            seed=self.random.getrandbits(31),  # of this agent in this run: the same again under the same seed
+            stop=() if output else ("\n",),
+        )
         return (await self.complete(self.voice.model, Request(turns, output=output, settings=settings))).text
 
 
 class Contractor(Speaker):
-    """Bids for what it takes for work of its trade, at its price, and does it when it is chosen."""
+    """Bids for what it takes for work of its trade, never below its least price, and does it when it is chosen."""
 
     trade: str
+    least: int
     manner: str
     promise: str
 
@@ -105,8 +114,8 @@ class Contractor(Speaker):
             return message.reply(method="refuse", body=f"I take this for {kind}. I do {self.trade}.")
         price = await self.price(
             f"You are a craftsman, {self.manner}.",
-            f"{task}\nYour price in euros, from {message.lowest} to {message.highest}?",
-            message.lowest,
+            f"{task}\nYour price in euros?",
+            max(self.least, message.lowest),
             message.highest,
         )
         reason = await self.say(
@@ -168,17 +177,17 @@ def market(voice: Callable[[str], Voice]) -> GenNetwork:
         voice: what an agent speaks with, by its id.
     """
 
-    def contractor(id: str, trade: str, manner: str, promise: str) -> Contractor:
-        return Contractor(id=id, voice=voice(id), trade=trade, manner=manner, promise=promise)
+    def contractor(id: str, trade: str, least: int, manner: str, promise: str) -> Contractor:
+        return Contractor(id=id, voice=voice(id), trade=trade, least=least, manner=manner, promise=promise)
 
     return GenNetwork(
         id="market",
         agents=[
             Manager(id="manager", voice=voice("manager")),
-            contractor("anna", "repair", "quick and cheap", "today, because I am quick"),
-            contractor("bob", "repair", "careful and expensive", "well, because I take my time"),
-            contractor("carla", "painting", "neat", "and give it a new colour"),
-            contractor("dora", "translation", "exact", "in three languages"),
+            contractor("anna", "repair", 20, "quick and cheap", "today, because I am quick"),
+            contractor("bob", "repair", 40, "careful and expensive", "well, because I take my time"),
+            contractor("carla", "painting", 30, "neat", "and give it a new colour"),
+            contractor("dora", "translation", 30, "exact", "in three languages"),
         ],
     )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from llm_net.cli.app import did_you_mean
+from llm_net.errors import MissingDependency
+from llm_net.llm.local import LocalModel
 from llm_net.llm.weights import KNOWN, find
 from llm_net.ports import Model
 
@@ -25,8 +28,8 @@ def model_of(words: str) -> Model:
         ModelUnavailable: its weights are not here and could not be fetched.
     """
     if words in KNOWN or words.endswith(".gguf"):
-        from llm_net.llm.local import LocalModel
-
+        if find_spec("xllamacpp") is None:  # said before 98 MB are fetched for nothing
+            raise MissingDependency("xllamacpp", "local", "a model on this machine")
         if words in KNOWN:
             return LocalModel(_weights(words))
         if not Path(words).is_file():

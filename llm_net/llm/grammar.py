@@ -52,33 +52,27 @@ def narrow(schema: object) -> object:
 
 
 def _narrow_number(rules: dict[str, object]) -> dict[str, object]:
-    """A number as whole numbers within its bounds, or as one of about a hundred values where they are close."""
+    """A number as one of a list of values, or as whole numbers within its bounds."""
     least, most = bounds(rules)
+    whole = rules["type"] == "integer"
     step = rules.get("multipleOf")
-    if step is None and rules["type"] == "number":
+    if step is None and not whole:
         if least == -math.inf and most == math.inf:
             return rules
-        step = next((size for size in _STEPS if (most - least) / size <= 100), 1)
-    if not isinstance(step, (int, float)) or step == 1:
-        step = 1
-    elif least == -math.inf or most == math.inf:
-        return rules
-    low, high = (
-        math.ceil(least / step) if least > -math.inf else None,
-        math.floor(most / step) if most < math.inf else None,
-    )
-    if step == 1:
-        found: dict[str, object] = {"type": "integer"}
-        if low is not None:
-            found["minimum"] = low
-        if high is not None:
-            found["maximum"] = high
-        return found
-    assert low is not None and high is not None
-    if not 0 <= high - low < _MOST_VALUES:
-        return rules
-    values = [round(number * step, 9) for number in range(low, high + 1)]
-    return {"enum": [int(value) if value == int(value) else value for value in values]}
+        step = next((size for size in _STEPS if (most - least) / size <= 100), None)
+    if isinstance(step, (int, float)):
+        if not 0 <= (most - least) / step < _MOST_VALUES:
+            return rules
+        numbers = (round(n * step, 9) for n in range(math.ceil(least / step), math.floor(most / step) + 1))
+        values = [int(number) if number == int(number) else number for number in numbers]
+        values = [value for value in values if isinstance(value, int) or not whole]
+        return {"enum": values} if values else rules
+    narrowed: dict[str, object] = {"type": "integer"}
+    if least > -math.inf:
+        narrowed["minimum"] = math.ceil(least)
+    if most < math.inf:
+        narrowed["maximum"] = math.floor(most)
+    return narrowed
 
 
 def _narrow_pattern(pattern: str) -> str | None:

@@ -21,7 +21,6 @@ the same seed, a known limit to its context, vectors."""
 SCHEMAS: Final[dict[str, dict[str, object]]] = {
     "a choice": {"enum": ["bid", "refuse"]},
     "a bounded integer": {"type": "integer", "minimum": 10, "maximum": 80},
-    "a bounded number": {"type": "number", "minimum": 0, "maximum": 1},
     "a nested object": {
         "type": "object",
         "properties": {
@@ -82,7 +81,9 @@ TOOLS: Final = (
 )
 
 
-async def check_model(model: Model, *, without: Collection[Ability] = (), patience: float = 0.5) -> None:
+async def check_model(
+    model: Model, *, without: Collection[Ability] = (), patience: float = 0.5, seconds: float = 120.0
+) -> None:
     """Check that a model keeps the promises of the port `Model`. Makes about 40 short calls, then closes it.
 
     One call sends 100,000 words, to see ContextTooLong: leave it out with `without={"context"}` where that is paid for.
@@ -91,22 +92,32 @@ async def check_model(model: Model, *, without: Collection[Ability] = (), patien
         model: the one to check; it is closed afterwards.
         without: what this model does not claim to do, and is therefore not checked.
         patience: seconds for which the event loop may be held while the model works.
+        seconds: the longest that one promise may take to check.
 
     Raises:
         AssertionError: a promise is broken; the sentence says which.
     """
     unknown = set(without) - set(get_args(Ability))
     assert not unknown, f"{sorted(unknown)} is no ability; they are {', '.join(get_args(Ability))}"
-    await _check_identity(model)
-    await _check_complete(model)
-    await _check_stream(model)
-    for ability, check in _ABILITIES.items():
-        if ability not in without:
-            await check(model)
-    await _check_concurrency(model, patience)
-    await _check_cancellation(model)
-    await model.aclose()
-    await model.aclose()
+    assert isinstance(model, Model), f"{type(model).__name__} lacks a method or property of the port Model"
+    checks: dict[str, Callable[[Model], Awaitable[None]]] = {
+        "identity": _check_identity,
+        "complete": _check_complete,
+        "stream": _check_stream,
+        **{ability: check for ability, check in _ABILITIES.items() if ability not in without},
+        "concurrency": lambda model: _check_concurrency(model, patience),
+        "cancellation": _check_cancellation,
+        "aclose": _check_aclose,
+    }
+    for name, check in checks.items():
+        try:
+            async with asyncio.timeout(seconds):
+                await check(model)
+        except TimeoutError:
+            raise AssertionError(f"{name}: not done after {seconds:g} s") from None
+        except Exception as error:
+            kind = "" if isinstance(error, AssertionError) else f"the model raised {type(error).__name__}: "
+            raise AssertionError(f"{name}: {kind}{error}") from error
 
 
 def ask(text: str, **settings: object) -> Request:
@@ -119,7 +130,6 @@ def ask(text: str, **settings: object) -> Request:
 
 
 async def _check_identity(model: Model) -> None:
-    assert isinstance(model, Model), f"{type(model).__name__} lacks a method or property of the port Model"
     assert model.name, "a model needs a name"
     if model.price is not None:
         assert model.price.input >= 0 and model.price.output >= 0, f"the price is negative: {model.price}"
@@ -321,3 +331,8 @@ async def _check_cancellation(model: Model) -> None:
     hidden = [task for task in running if not task.cancelled()]
     assert not hidden, "a cancelled call went on and hid the cancellation"
     await _check_complete(model)
+
+
+async def _check_aclose(model: Model) -> None:
+    await model.aclose()
+    await model.aclose()

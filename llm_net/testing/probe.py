@@ -7,7 +7,6 @@ from collections import Counter
 from pydantic import Field
 
 from llm_net.base import GenAgent
-from llm_net.dispatch import handles
 from llm_net.message import Message
 from llm_net.ports import Observation, Statistics
 
@@ -16,12 +15,11 @@ ENDS = ("handled", "failed", "expired", "cancelled", "rejected", "dead")
 
 
 class Probe(GenAgent):
-    """Takes every message, answers none, and keeps them in `messages`, oldest first."""
+    """Takes every message that it has no handler for, answers none, and keeps them in `messages`, oldest first."""
 
     messages: list[Message] = Field(default_factory=list)
 
-    @handles(Message)
-    def note(self, message: Message) -> None:
+    def missing(self, message: Message) -> None:
         """Remember a message."""
         self.messages.append(message)
 

@@ -116,7 +116,16 @@ def test_what_it_is_told_it_remembers_without_an_answer() -> None:
     assert list(anna.receive(told)) == []
     list(anna.receive(told.reply(body="What colour is it?", method="ask", receiver=anna)))
 
-    assert said(script.requests[0]) == ["The sky is blue.\nWhat colour is it?"]
+    assert said(script.requests[0]) == ["The sky is blue.", "What colour is it?"]
+
+
+def test_what_it_is_told_is_bounded_too() -> None:
+    anna = Assistant(model=Script(), history=3)
+
+    for n in range(10):
+        list(anna.receive(Message(method="tell", body=str(n), conversation="c")))
+
+    assert [turn.text for turn in anna.chats["c"]] == ["7", "8", "9"]
 
 
 def test_a_long_conversation_is_shown_from_a_question_on() -> None:

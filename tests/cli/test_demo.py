@@ -12,6 +12,7 @@ from llm_net.chat import Request, Settings
 from llm_net.cli.demo import CHOOSE, HIGHEST, LOWEST, SORT, TASK, TRADES, Propose, Voice, market, script
 from llm_net.llm.function import FunctionModel
 from llm_net.llm.scripted import ScriptedModel
+from llm_net.llm.weights import find
 from llm_net.ports import Model
 from llm_net.runtime.local import LocalRuntime
 from tests.cli.conftest import Call
@@ -148,3 +149,13 @@ def test_an_error_of_the_model_is_told_as_the_models(call: Call, monkeypatch: py
     assert called.err.startswith("Error: ")
     assert "failed at" not in called.err
     assert "Traceback" not in called.err
+
+
+@pytest.mark.skipif(find() is None, reason="the weights are not here: llm-net models pull smollm2")
+def test_the_embedded_model_plays_all_parts(call: Call) -> None:
+    called = call("demo")
+
+    assert called.code == 0
+    assert called.out.startswith("A contract net in the words of SmolLM2-135M-Instruct")
+    assert " did it for " in called.out
+    assert " tokens/s" in called.out

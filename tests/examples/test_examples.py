@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import os
+import runpy
 import subprocess
 import sys
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
+
+from llm_net import GenNetwork
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -42,6 +45,13 @@ def test_it_prints_what_its_docstring_says(example: Path) -> None:
 
     assert expected
     assert (done.stdout, done.stderr, done.returncode) == (expected, "", 0)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
+def test_nothing_is_wrong_with_its_networks(example: Path) -> None:
+    names = runpy.run_path(str(example))
+
+    assert [network.lint() for network in names.values() if isinstance(network, GenNetwork) and network.lint()] == []
 
 
 def test_the_list_of_examples_is_complete() -> None:

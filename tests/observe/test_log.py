@@ -61,6 +61,7 @@ def test_each_step_of_a_message_is_a_record_with_its_facts(kept: Kept) -> None:
         ("sent", "echo"),
         ("started", "echo"),
         ("sent", ""),
+        ("handled", ""),
         ("handled", "echo"),
         ("ended", kept.records[-1].__dict__["address"]),
     ]

@@ -10,15 +10,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
+from time import perf_counter
 from typing import Literal
 
 import click
 
 from llm_net import __version__
+from llm_net.chat import Request, Settings, system, user
 from llm_net.cli.app import debug, did_you_mean
+from llm_net.errors import LlmNetError
+from llm_net.llm.local import LocalModel
 from llm_net.llm.weights import KNOWN, find
 
 EPILOG = """
@@ -150,6 +154,26 @@ def _weights() -> Iterator[Finding]:
             yield Finding(name, "ok", f"{size} in {path}", about=("weights",))
 
 
+async def _speed() -> Finding:
+    """Let the local model speak: two answers, because the first one also loads it."""
+    model = LocalModel()
+    request = Request(
+        [system("You tell stories."), user("Tell me about bees.")], settings=Settings(max_tokens=64, seed=1)
+    )
+    try:
+        began = perf_counter()
+        await model.complete(replace(request, settings=replace(request.settings, max_tokens=1)))
+        loaded = perf_counter()
+        answer = await model.complete(request)
+        spoken = perf_counter() - loaded
+    except LlmNetError as error:
+        return Finding("speed", "broken", str(error), about=("local",), needed=True)
+    finally:
+        await model.aclose()
+    rate = answer.usage.output_tokens / spoken
+    return Finding("speed", "ok", f"{rate:.1f} tokens/s by {model.name}, loaded in {loaded - began:.1f} s", needed=True)
+
+
 def _draw(findings: list[Finding]) -> None:
     from rich.console import Console
     from rich.text import Text
@@ -163,5 +187,6 @@ def _draw(findings: list[Finding]) -> None:
         if finding.state == "ok":
             line.append(finding.detail)
         else:
-            line.append(finding.state, colour).append(f": {finding.detail}; ").append(finding.cure, "bold")
+            line.append(finding.state, colour).append(f": {finding.detail}")
+            line.append(f"; {finding.cure}" if finding.cure else "", "bold")
         console.print(line, soft_wrap=True)

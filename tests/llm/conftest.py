@@ -1,0 +1,42 @@
+"""What is made once for all tests of models: the weights, the embedded model, two servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from llm_net.llm import weights
+from llm_net.llm.local import LocalModel
+
+from .servers import Endpoint, FaultServer, llama_server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "model: needs the weights of the embedded model (93 MB, fetched once)")
+
+
+@pytest.fixture(scope="session")
+def gguf() -> Path:
+    return weights.pull()
+
+
+@pytest.fixture(scope="session")
+def local(gguf: Path) -> Iterator[LocalModel]:
+    model = LocalModel(gguf)
+    yield model
+    asyncio.run(model.aclose())
+
+
+@pytest.fixture(scope="session")
+def llama(gguf: Path) -> Iterator[Endpoint]:
+    with llama_server(gguf) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def faults() -> Iterator[FaultServer]:
+    with FaultServer() as server:
+        yield server

@@ -1,0 +1,81 @@
+"""A schema narrowed for the decoder lets through only what the schema itself allows."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_net.chat import Tool
+from llm_net.llm.grammar import calls, narrow
+from llm_net.llm.schema import BadSchema, problems, sample
+
+numbers = st.fixed_dictionaries(
+    {"type": st.sampled_from(["number", "integer"])},
+    optional={
+        "minimum": st.sampled_from([-3, 0, 0.001, 10.5]),
+        "exclusiveMaximum": st.sampled_from([11, 12.25, 40, 1000]),
+        "multipleOf": st.sampled_from([0.25, 3, 50]),
+    },
+)
+
+
+@given(numbers, st.integers(0, 3))
+def test_every_number_that_is_let_through_is_allowed(schema: dict[str, object], seed: int) -> None:
+    narrowed = narrow(schema)
+
+    assert isinstance(narrowed, dict)
+    if narrowed != schema:  # else nothing could be narrowed, and the answer is checked afterwards
+        try:
+            value = sample(narrowed, Random(seed))
+        except BadSchema:
+            return  # no whole number lies between the bounds, so nothing is let through
+        assert not problems(schema, value)
+
+
+def test_a_close_range_becomes_a_grid_and_a_wide_one_whole_numbers() -> None:
+    grid = narrow({"type": "number", "minimum": 0, "maximum": 1})
+
+    assert isinstance(grid, dict) and grid["enum"] == [0, *(round(n / 100, 2) for n in range(1, 100)), 1]
+    assert narrow({"type": "number", "minimum": 10.5, "exclusiveMaximum": 800}) == {
+        "type": "integer",
+        "minimum": 11,
+        "maximum": 799,
+    }
+
+
+def test_a_number_that_may_be_null_is_narrowed_too() -> None:
+    assert narrow({"type": ["integer", "null"], "minimum": 1.5}) == {
+        "anyOf": [{"type": "integer", "minimum": 2}, {"type": "null", "minimum": 1.5}]
+    }
+
+
+@pytest.mark.parametrize(
+    ("pattern", "readable"),
+    [
+        (r"^[A-Z]{3}-\d+$", "^[A-Z]{3}-[0-9]+$"),
+        (r"^[\w-]+$", "^[A-Za-z0-9_-]+$"),
+        (r"^(a|b)\.$", r"^(a|b)\.$"),
+        ("unanchored", None),
+        (r"^(?!x).*$", None),
+        (r"^\bword$", None),
+    ],
+)
+def test_a_pattern_is_put_in_the_words_of_the_decoder_or_left_to_the_check(pattern: str, readable: str | None) -> None:
+    narrowed = narrow({"type": "object", "properties": {"a": {"type": "string", "pattern": pattern}}})
+
+    assert isinstance(narrowed, dict)
+    assert narrowed["properties"]["a"].get("pattern") == readable
+
+
+def test_references_of_a_tool_follow_it_into_the_call() -> None:
+    tree = {"type": "object", "properties": {"kid": {"$ref": "#/$defs/Kid"}}, "required": ["kid"]}
+    tree["$defs"] = {"Kid": {"enum": ["anna", "bob"]}}
+    schema = calls([Tool("first", "", {"type": "object"}), Tool("second", "", tree)], "say")
+
+    assert not problems(schema, {"tool": "second", "arguments": {"kid": "bob"}})
+    assert not problems(schema, {"tool": "say", "arguments": {"text": "hello"}})
+    assert problems(schema, {"tool": "second", "arguments": {"kid": "eve"}})
+    assert problems(schema, {"tool": "third", "arguments": {}})
