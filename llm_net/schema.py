@@ -132,12 +132,14 @@ def _strict(schema: JsonValue) -> JsonValue:
 
 def nullable(schema: JsonValue) -> JsonValue:
     """The schema, or null."""
-    match schema:
-        case {"anyOf": list(branches)}:
-            return schema if {"type": "null"} in branches else {**schema, "anyOf": [*branches, {"type": "null"}]}
-        case {"type": list(kinds)} if "null" in kinds:
-            return schema
-        case {"type": str(kind), **rest} if "enum" not in rest and "const" not in rest:
-            return {**schema, "type": [kind, "null"]}
-        case _:
-            return {"anyOf": [schema, {"type": "null"}]}
+    null: JsonValue = {"type": "null"}
+    if not isinstance(schema, dict):
+        return {"anyOf": [schema, null]}
+    branches, kind = schema.get("anyOf"), schema.get("type")
+    if isinstance(branches, list):
+        return schema if null in branches else {**schema, "anyOf": [*branches, null]}
+    if isinstance(kind, list) and "null" in kind:
+        return schema
+    if isinstance(kind, str) and not schema.keys() & {"enum", "const"}:
+        return {**schema, "type": [kind, "null"]}
+    return {"anyOf": [schema, null]}
