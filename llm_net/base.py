@@ -119,7 +119,7 @@ class GenAgent(AbstractObject, BaseModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
-    id: str = Field(default="", min_length=1, pattern="^[^/]+$")
+    id: str = Field(default="", min_length=1, pattern="^([^/.]|[^/]{2,})$")  # "." alone is the network itself
     role: Role = "assistant"
     description: str = ""
 

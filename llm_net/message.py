@@ -455,8 +455,7 @@ def _plain_defaults(kind: type[Message]) -> dict[str, object] | None:
         or rules.validators
         or kind.__private_attributes__
         or kind.model_post_init is not BaseModel.model_post_init
-        or vars(kind).get("__init__")
-        or any("__init__" in vars(base) for base in kind.__mro__[: kind.__mro__.index(Message)])
+        or cast(object, kind.__init__) is not BaseModel.__init__
         or kind.model_config.get("validate_default")
         or kind.model_config.get("extra") != "forbid"
     ):
@@ -554,7 +553,7 @@ def _validated_reply(kind: type[M], message: Message, fields: dict[str, Any]) ->
 
 def stamp(message: Message, sender: AbstractObject) -> None:
     """Write the sender on a message that has none, just before it leaves: nobody else has seen it yet."""
-    fields = message.__dict__
+    fields: dict[str, Any] = message.__dict__  # pyright: ignore[reportAssignmentType]  # of an instance, not of a class
     fields["sender"] = sender
     if "role" not in message.__pydantic_fields_set__:
         fields["role"] = getattr(sender, "role", "user")
