@@ -37,8 +37,8 @@ class Body(Coroutine[Any, Any, Any]):
         self._begun = False  # whether it has made a step since
         self._over = False  # whether the worker ended while it was stepped by hand
         self._parked: Future[None] | None = None
-        # Its own copy: made inside a handler, the task would keep that handler alive, and so on for ever.
-        self.task: Task[Any] = loop.create_task(self, context=context.copy())
+        # In the worker's context, not in that of the handler that is at work just now: it would keep that one's message alive.
+        self.task: Task[Any] = loop.create_task(self, context=context)
 
     def detach(self, waits_for: Future[Any] | None) -> Task[Any]:
         """Let the task go on with the worker, whose last step by hand gave `waits_for`."""
@@ -83,7 +83,7 @@ class Body(Coroutine[Any, Any, Any]):
 
     def _step(self, step: Callable[[Any], Any], value: Any) -> Any:
         try:
-            return self.context.run(step, value)
+            return step(value)
         except CancelledError:
             raise StopIteration from None  # told to those concerned; the task itself ends well
 
