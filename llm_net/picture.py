@@ -98,7 +98,7 @@ def mermaid_of(network: Network) -> str:
     is in it.
     """
     links = [link for prefix, inner in networks_of(network) for link in links_of(prefix, inner)]
-    linked = {end for link in links for end in (link.source, link.listener)}
+    linked = dict.fromkeys(end for link in links for end in (link.source, link.listener))
     names: dict[str, str] = {}
 
     def name(address: str) -> str:
@@ -118,6 +118,7 @@ def mermaid_of(network: Network) -> str:
                 yield f'{name(path)}["{_label(agent.id)}"]'
 
     lines = ["flowchart LR", *("  " + line for line in box(ITSELF, network, frozenset((id(network),))))]
+    lines += [f'  {name(end)}["{_label(end)}"]' for end in linked if end not in names]  # in networks drawn once
     lines += (f'  {name(link.source)} -->|"{_label(link.event)}"| {name(link.listener)}' for link in links)
     return "\n".join(lines) + "\n"
 

@@ -136,7 +136,7 @@ def test_members_may_change_while_one_walks() -> None:
     assert len(network) == 0
 
 
-@pytest.mark.parametrize("id", ["", "a/b", "/"])
+@pytest.mark.parametrize("id", ["", "a/b", "/", "."])
 def test_an_id_that_could_not_be_addressed_is_refused(id: str) -> None:
     with pytest.raises(ValidationError):
         Bee(id=id)

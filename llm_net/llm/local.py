@@ -101,8 +101,9 @@ class LocalModel:
         self._threads = threads or max(1, _cores() // 2)
         self._temperature = temperature
         self._cache = cache
-        self._embedded = path is None
-        self._name = Path(weights.KNOWN["smollm2"].file if path is None else path).stem
+        file = Path(path or weights.KNOWN["smollm2"].file)
+        self._name = file.stem
+        self._embedded = file.name == weights.KNOWN["smollm2"].file
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._pool: ThreadPoolExecutor | None = None

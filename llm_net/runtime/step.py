@@ -69,9 +69,7 @@ class Body(Coroutine[Any, Any, Any]):
             return self._waits_for
         return self._step(self.coroutine.send, value)
 
-    def throw(
-        self, kind: Any, value: BaseException | None = None, traceback: TracebackType | None = None, /
-    ) -> Any:
+    def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> Any:
         error = kind if isinstance(kind, BaseException) else (value or kind())
         if not self.detached:
             self._over = True
