@@ -18,6 +18,7 @@ from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import partial
 from inspect import isasyncgen, isawaitable, isgenerator
+from itertools import count
 from math import inf
 from random import Random
 from time import perf_counter
@@ -184,6 +185,41 @@ class LocalHandling(Handled):
             if isinstance(chunks, AsyncGenerator):
                 await chunks.aclose()
             self.run.spent(self, reserved, used, perf_counter() - began)
+
+
+class Aside(LocalHandling):
+    """What an agent can do in a thread. What it emits is kept until it is done; its ids do not depend on other threads."""
+
+    __slots__ = ("_context", "_count", "emitted")
+
+    def __init__(self, handling: LocalHandling) -> None:
+        super().__init__(handling.engine, handling.run, handling.body)
+        self.agent = handling.agent
+        self.message = handling.message
+        self.cell = handling.cell
+        self.place = handling.place
+        self.heard = handling.heard
+        self.depth = handling.depth
+        if self.source is not None:
+            self.source = self
+        self.emitted: list[tuple[str, Message]] = []
+        self._count = count(1)
+        self._context = copy_context()
+
+    def in_context(self, function: Callable[[AbstractObject, Message], object]) -> object:
+        """Call a handler in this thread."""
+        self._context.run(origin.set, self)
+        return self._context.run(function, self.agent, self.message)
+
+    def emit(self, event: str, message: Message) -> None:
+        self.emitted.append((event, message))
+
+    def new_id(self) -> str:
+        """An id of the message that is handled, and counted."""
+        return f"{self.message.id}.{next(self._count)}"
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) if self.run.source is None else self.run.source.now()
 
 
 async def _at_once(chunks: AsyncIterator[Chunk], world: World) -> AsyncGenerator[Chunk]:
@@ -709,7 +745,11 @@ class Engine:
         while not cell.started:
             await self._start(handling)
         if handler is not None and handler.blocking:
-            return await handling.run.in_thread(partial(copy_context().run, handler.function, agent, message))
+            aside = Aside(handling)
+            value = await handling.run.in_thread(partial(aside.in_context, handler.function))
+            for event, said in aside.emitted:
+                self.emit(handling, event, said)
+            return value
         if handler is None:
             return agent.missing(message)
         cell.handlers = cell.table.everyday  # of all agents of its class

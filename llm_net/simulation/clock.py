@@ -20,6 +20,7 @@ from itertools import count
 from random import Random
 from time import monotonic
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from llm_net.errors import Stuck
 from llm_net.message import source
@@ -76,6 +77,8 @@ class World(asyncio.SelectorEventLoop):
         self._order = Random(f"{seed}/order")
         self._prefix = f"{seed:x}"
         self._count = count(1)
+        self._in_threads = 0
+        self._pools: WeakSet[Executor] = WeakSet()  # that work for nobody else, as far as we know
         self._calls: list[
             tuple[Future[Any], Future[None]]
         ] = []  # work outside, and the gate behind which its result waits
@@ -140,7 +143,20 @@ class World(asyncio.SelectorEventLoop):
     def run_in_executor(self, executor: Executor | None, func: Callable[..., Any], *args: Any) -> Future[Any]:  # type: ignore[override]
         """Run a function in a thread, whose time is the outside's."""
         work = super().run_in_executor(executor, func, *args)
+        self._pools.add(executor or self._default_executor)  # type: ignore[attr-defined]  # made by now
+        self._in_threads += 1
+        work.add_done_callback(self._out_of_thread)
         return work if _is_outside.get() else self.create_task(self._result(work))
+
+    def _out_of_thread(self, work: Future[Any]) -> None:
+        self._in_threads -= 1
+
+    def _others_work(self) -> bool:
+        """Whether anything may be done in other threads: those whose work we know are idle without it."""
+        known = {threading.current_thread()}
+        for pool in self._pools:
+            known.update(getattr(pool, "_threads", ()))
+        return self._in_threads > 0 or not known.issuperset(threading.enumerate())
 
     async def shutdown_default_executor(self, *args: Any) -> None:
         """Join the threads, which is work of the outside."""
@@ -164,10 +180,10 @@ class World(asyncio.SelectorEventLoop):
             return []
         else:
             # Whatever other threads do, they may be doing it for somebody outside: then its time is the real one.
-            timeline, real = self._beyond, bool(watched.outside) or threading.active_count() > 1
+            timeline, real = self._beyond, bool(watched.outside) or self._others_work()
         following = timeline.following()
         events: list[Any] = []
-        if real or (following is None and self._calls):
+        if real or (following is None and (self._calls or self._others_work())):
             began = monotonic()
             events = wait(None if following is None else following - timeline.now)
             passed = timeline.now + monotonic() - began
