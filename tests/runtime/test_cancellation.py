@@ -22,6 +22,7 @@ class Sleeper(GenAgent):
     woken: str = ""
 
     async def arequest(self, message: Message) -> None:
+        self.woken = "not yet"
         try:
             await asyncio.sleep(10**9)
         except asyncio.CancelledError:
@@ -44,8 +45,9 @@ def test_cancelling_ends_ten_thousand_waiting_handlers_and_leaves_nothing(stage:
         async with stage.run(GenNetwork(agents=agents), limits=Limits(messages=None)) as run:
             for agent in agents:
                 await run.send(Message(receiver=agent))
-            while len(asyncio.all_tasks()) < number:
+            while not all(agent.woken == "not yet" for agent in agents):
                 await asyncio.sleep(0)
+            assert len(asyncio.all_tasks()) > number
             run.cancel()
         assert {agent.woken for agent in agents} == {"cancelled"}
         assert run.statistics().cancelled == number

@@ -799,3 +799,21 @@ def test_a_caller_is_not_reported_for_the_time_that_others_took() -> None:
     with pytest.warns(RuntimeWarning) as all:
         stage.play(main())
     assert [str(each.message).split()[0] for each in all] == ["Holding"]
+
+
+def test_what_a_blocking_handler_emits_is_heard_in_order_when_it_is_done(stage: Stage) -> None:
+    class Threaded(GenAgent):
+        @blocking
+        def think(self, message: Message) -> Message:
+            for n in range(3):
+                self.emit("thought", Message(body=str(n)))
+            return Message(receiver="probe", body="done")
+
+    async def main() -> None:
+        network = GenNetwork(agents=[Threaded(id="t"), probe := Probe(id="probe")], links=[("t", "thought", "probe")])
+        async with stage.run(network, Message(method="think", receiver="t")) as run:
+            await run.wait()
+        assert probe.bodies == ["0", "1", "2", "done"]
+        assert {message.sender for message in probe.messages} == {network["t"]}
+
+    stage.play(main())
