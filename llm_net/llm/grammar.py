@@ -82,12 +82,12 @@ def _narrow_pattern(pattern: str) -> str | None:
     ):
         return None
     found, inside = [], False
-    for token in re.findall(r"\\.|.", pattern, re.DOTALL):
-        if len(token) == 2 and token[1] in _CLASSES:
-            found.append(_CLASSES[token[1]] if inside else f"[{_CLASSES[token[1]]}]")
+    for piece in re.findall(r"\\.|.", pattern, re.DOTALL):
+        if len(piece) == 2 and piece[1] in _CLASSES:
+            found.append(_CLASSES[piece[1]] if inside else f"[{_CLASSES[piece[1]]}]")
             continue
-        inside = token == "[" or (inside and token != "]")
-        found.append(token)
+        inside = piece == "[" or (inside and piece != "]")
+        found.append(piece)
     return "".join(found)
 
 

@@ -491,6 +491,7 @@ class _Server:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
         params.n_threads_http = 1
         params.ui = False
+        params.endpoint_metrics = True
         if purpose == "chat":
             params.n_parallel = slots
             params.n_ctx = slots * context
@@ -511,6 +512,8 @@ class _Server:
             if unix and len(address) < 100:  # systems take 104 to 108 bytes
                 params.hostnames = [address]
             self._server: Any = engine.Server(params)
+        # Answered by the engine's own thread. Freed before that has begun its work, the engine waits for it for ever.
+        self._server.handle_metrics()
 
     def chat(self, question: _Json, hear: Callable[[_Json], bool]) -> None:
         """Answer a question by chunks; `hear` gives True to stop."""

@@ -15,7 +15,7 @@ from typing import TypeAlias, cast
 from urllib.parse import unquote
 
 Schema: TypeAlias = Mapping[str, object] | bool
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 _DEEPEST = 12
 _WORDS = ("amber", "brook", "cedar", "dawn", "ember", "fern", "grove", "iris", "kite", "lark", "maple", "opal", "pine")
@@ -61,8 +61,8 @@ def resolve(reference: object, root: Schema) -> Schema:
     if not isinstance(reference, str) or not reference.startswith("#"):
         raise BadSchema(f"reference {reference!r} leaves the schema; define it under $defs")
     place: object = root
-    for step in reference[1:].split("/")[1:]:
-        step = unquote(step).replace("~1", "/").replace("~0", "~")
+    steps = [unquote(step).replace("~1", "/").replace("~0", "~") for step in reference[1:].split("/")[1:]]
+    for step in steps:
         if isinstance(place, Mapping) and step in place:
             place = place[step]
         elif isinstance(place, list) and step.isdecimal() and int(step) < len(place):
@@ -330,10 +330,10 @@ def _merged(parts: Sequence[Schema], root: Schema) -> Schema:
     for part in parts:
         if isinstance(part, bool):
             continue
+        rules: Schema = part
         if "$ref" in part:
-            part = _merged([resolve(part["$ref"], root), {k: v for k, v in part.items() if k != "$ref"}], root)
-            assert isinstance(part, Mapping)
-        for key, value in part.items():
+            rules = _merged([resolve(part["$ref"], root), {k: v for k, v in part.items() if k != "$ref"}], root)
+        for key, value in _mapping(rules).items():
             if key == "properties":
                 merged[key] = {**_mapping(merged.get(key, {})), **_mapping(value)}
             elif key == "required":
