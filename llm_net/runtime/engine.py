@@ -25,7 +25,7 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from llm_net.address import AbstractObject
-from llm_net.base import Call, GenAgent
+from llm_net.base import Call, GenAgent, GenNetwork
 from llm_net.chat import Chunk, Completion, Request, Usage
 from llm_net.dispatch import ASYNC, ASYNC_GENERATOR, PLAIN
 from llm_net.errors import (
@@ -62,9 +62,10 @@ DEPTH = 16
 class LocalHandling(Handled):
     """What an agent can do while it handles a message. Each worker has one, and fills it anew for each message."""
 
-    __slots__ = ("body", "run", "source")
+    __slots__ = ("body", "engine", "run", "source")
 
-    def __init__(self, run: LocalRun, body: Body) -> None:
+    def __init__(self, engine: Engine, run: LocalRun, body: Body) -> None:
+        self.engine = engine
         self.run = run
         self.source: Source | None = run.source
         self.body = body
@@ -86,10 +87,9 @@ class LocalHandling(Handled):
         return datetime.now(UTC) if self.source is None else self.source.now()
 
     def _still(self) -> Engine:
-        engine = self.run.engine
-        if engine is None or self.run.over:
+        if self.run.over:
             raise RunCancelled("the run is over")
-        return engine
+        return self.engine
 
     async def send(self, message: Message) -> None:
         engine = self._still()
@@ -98,8 +98,7 @@ class LocalHandling(Handled):
             await engine.room(self, crowded)
 
     async def call(self, message: Message, timeout: float | None) -> Message:
-        engine = self.run.engine
-        assert engine is not None
+        engine = self.engine
         waiter = engine.ask(self, message)
         if engine._ready and engine._left > 0 and engine.depth < DEPTH:
             engine.pump(waiter)
@@ -134,6 +133,25 @@ class LocalHandling(Handled):
         if errors and len(replies) < wanted and len(waiters) - len(errors) < wanted:
             raise errors[0]
         return replies[:wanted] if k is not None else replies
+
+    def listened(self, event: str) -> bool:
+        agent, place = self.agent, self.place
+        if self.run.observers or agent._calls_back(event):
+            return True
+        path = agent.id
+        at: Place | None = place
+        if place.network is agent:
+            if place.listeners(ITSELF, event):
+                return True
+            at = place.parent
+        while at is not None and at.network is not None:
+            network = at.network
+            if at.listeners(path, event) or network._calls_back(event):
+                return True
+            if type(network).boundary is not GenNetwork.boundary:
+                return True  # what it makes of an event is known only when there is one
+            path, at = f"{network.id}/{path}", at.parent
+        return False
 
     def emit(self, event: str, message: Message) -> None:
         self._still().emit(self, event, message)
@@ -201,7 +219,9 @@ class Engine:
         self._scheduled = False
         self._asker: Waiter | Tally | None = None  # for whose reply messages are handled just now, inside its handler
         self._left = BUDGET  # messages that may be handled before the event loop has its turn
-        self._turn = inf if isinstance(loop, World) else TURN_SECONDS  # in a world the order is not the machine's matter
+        self._turn = (
+            inf if isinstance(loop, World) else TURN_SECONDS
+        )  # in a world the order is not the machine's matter
         self._until = 0.0  # and the time by which it has it
         self._last = 0.0  # when the last step ended
         self._hooked = False  # whether any agent wants to hear of each message it receives
@@ -301,7 +321,7 @@ class Engine:
 
     def _post_specially(self, handling: LocalHandling, message: Message) -> bool:
         """What a run wants that is over, or in which somebody gave up waiting or wants to hear of each message sent."""
-        run, answered, agent = handling.run, message.reply_to, cast(GenAgent, handling.agent)
+        run, answered, agent = handling.run, message.reply_to, handling.agent
         if run.over:
             raise RunCancelled("the run is over")
         if agent._callbacks:
@@ -357,7 +377,7 @@ class Engine:
 
     def emit(self, handling: LocalHandling, name: str, message: Message) -> None:
         """Let everybody hear who listens, on each network outwards."""
-        run, agent, place = handling.run, cast(GenAgent, handling.agent), handling.place
+        run, agent, place = handling.run, handling.agent, handling.place
         sender = message.__dict__["sender"]
         if sender is None:
             stamp(message, agent)
@@ -577,7 +597,7 @@ class Engine:
 
     def _new_worker(self, run: LocalRun) -> Body:
         body = Body(self.loop, run.context.copy())
-        handling = LocalHandling(run, body)
+        handling = LocalHandling(self, run, body)
         body.context.run(origin.set, handling)
         body.coroutine = self._work(run, body, handling)
         return body
@@ -628,9 +648,11 @@ class Engine:
                         elif colour == PLAIN:
                             value = handler.function(agent, message)
                         elif colour == ASYNC_GENERATOR:
-                            value = await self._drive_async(handling, handler.function(agent, message))
+                            value = None
+                            await self._drive_async(handling, handler.function(agent, message))
                         else:
-                            value = await self._drive(handling, handler.function(agent, message))
+                            value = None
+                            await self._drive(handling, handler.function(agent, message))
                         if value is not None:
                             if isinstance(value, AbstractMessage):
                                 full = self.post(handling, cast(Message, value), None)
@@ -677,7 +699,9 @@ class Engine:
         agent's start, a message that nobody takes, a handler in a thread."""
         cell, agent, message = handling.cell, handling.agent, handling.message
         handler = cell.table.find(*key)
-        if handler is None and handling.heard is not None:  # an event without a handler of its name: by the message's own
+        if (
+            handler is None and handling.heard is not None
+        ):  # an event without a handler of its name: by the message's own
             handler = cell.table.find(key[0], message.method)
         if not cell.started:
             cell.started = True
@@ -732,7 +756,7 @@ class Engine:
         elif item is not None:
             raise TypeError(f"a handler yields or returns messages, not {type(item).__name__}: {item!r:.80}")
 
-    async def _drive(self, handling: LocalHandling, generator: Generator[object, object, object]) -> None:
+    async def _drive(self, handling: LocalHandling, generator: Generator[Any, Any, Any]) -> None:
         """Run a plain generator: send what it yields, answer its calls."""
         step: Callable[[Any], object] = generator.send
         value: object = None
@@ -760,7 +784,7 @@ class Engine:
         finally:
             generator.close()
 
-    async def _drive_async(self, handling: LocalHandling, generator: AsyncGenerator[object]) -> None:
+    async def _drive_async(self, handling: LocalHandling, generator: AsyncGenerator[Any, Any]) -> None:
         """Run an async generator: send what it yields."""
         try:
             following: Awaitable[object] = generator.__anext__()

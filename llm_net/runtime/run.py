@@ -84,11 +84,55 @@ class LocalRun:
     """A run in this event loop: see `ports.Run`. `seed` is the one it was given or made."""
 
     __slots__ = (
-        "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_held", "_machine", "_may_restart", "_randoms",
-        "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers", "_told", "abandoned", "agent", "blocked", "idle",
-        "context", "crowding", "ended", "engine", "id", "limits", "max_depth", "max_messages", "observers", "open",
-        "outside", "over", "place", "result", "root", "seed", "sent", "source", "spare", "special", "started", "taps",
-        "tasks", "waiters", "watched", "world",
+        "_attempts",
+        "_began",
+        "_budget",
+        "_closing",
+        "_dead",
+        "_ended",
+        "_ends",
+        "_error",
+        "_held",
+        "_machine",
+        "_may_restart",
+        "_randoms",
+        "_retries",
+        "_seconds",
+        "_status",
+        "_threads",
+        "_ticking",
+        "_timers",
+        "_told",
+        "abandoned",
+        "agent",
+        "blocked",
+        "context",
+        "crowding",
+        "ended",
+        "engine",
+        "id",
+        "idle",
+        "limits",
+        "max_depth",
+        "max_messages",
+        "observers",
+        "open",
+        "outside",
+        "over",
+        "place",
+        "result",
+        "root",
+        "seed",
+        "sent",
+        "source",
+        "spare",
+        "special",
+        "started",
+        "taps",
+        "tasks",
+        "waiters",
+        "watched",
+        "world",
     )  # fmt: skip
 
     def __init__(
@@ -374,7 +418,9 @@ class LocalRun:
         for handling, waiter in open_ones or asked:
             receiver = waiter.message.receiver.id if waiter.message.receiver is not None else ""
             self.waiters.pop(waiter.message.id, None)
-            waiter.end(None, Unanswered(handling.address, receiver, waiter.message.method) if open_ones else Deadlock(ring))
+            waiter.end(
+                None, Unanswered(handling.address, receiver, waiter.message.method) if open_ones else Deadlock(ring)
+            )
 
     # ------------------------------------------------------------------------------------------ telling
 
@@ -405,7 +451,7 @@ class LocalRun:
         """Tell that an agent begins to handle a message."""
         if self.observers:
             self.observe("started", handling.address, handling.message)
-        agent = cast(GenAgent, handling.agent)
+        agent = handling.agent
         if agent._callbacks:
             event = Event("receive", handling.message, agent.id)
             self.call_back(agent, handling, agent._callbacks_of("receive"), event)
@@ -549,7 +595,9 @@ class LocalRun:
             if directive == "stop":
                 break
             place = place.parent
-        self.finish("failed", _failure(handling.address, handling.message, error))  # first: the last message to end would end the run as done
+        self.finish(
+            "failed", _failure(handling.address, handling.message, error)
+        )  # first: the last message to end would end the run as done
         self.end_entry("failed", message, address, error)
         return None
 
@@ -603,13 +651,13 @@ class LocalRun:
             network._graph.watchers[self] = self._changed
             for agent in network._graph.periodic.values():
                 self._tick(agent, place)
-            places.extend(place.inner(inner) for inner in network._graph.networks.values())
+            places.extend(place.inner(cast(GenNetwork, inner)) for inner in network._graph.networks.values())
 
-    def _changed(self) -> None:
+    def _changed(self, added: AbstractObject | None) -> None:
         """A network changed: find ways anew, hear new networks, bury what waits for those who left."""
         assert self.engine is not None
         self.place.forget()
-        if self.over:
+        if self.over or (added is not None and not cast(GenAgent, added).stands_out):
             return
         self._watch()
         for cell in list(self.engine.cells.values()):
@@ -640,7 +688,9 @@ class LocalRun:
                 if self.over:
                     return
                 self._timers.add(engine.loop.call_later(handler.every or 1.0, tick))
-                self._timers = {timer for timer in self._timers if not timer.cancelled() and timer.when() > engine.loop.time()}
+                self._timers = {
+                    timer for timer in self._timers if not timer.cancelled() and timer.when() > engine.loop.time()
+                }
 
             self._timers.add(engine.loop.call_later(handler.every or 1.0, tick))
 
@@ -774,6 +824,6 @@ def _state(agent: GenAgent) -> dict[str, Any]:
     for name, value in agent.__dict__.items():
         try:
             state[name] = deepcopy(value)
-        except Exception:  # noqa: BLE001 - anything may refuse to be copied
+        except Exception:
             state[name] = value
     return state

@@ -37,7 +37,8 @@ class Body(Coroutine[Any, Any, Any]):
         self._begun = False  # whether it has made a step since
         self._over = False  # whether the worker ended while it was stepped by hand
         self._parked: Future[None] | None = None
-        self.task: Task[Any] = loop.create_task(self)
+        # Its own copy: made inside a handler, the task would keep that handler alive, and so on for ever.
+        self.task: Task[Any] = loop.create_task(self, context=context.copy())
 
     def detach(self, waits_for: Future[Any] | None) -> Task[Any]:
         """Let the task go on with the worker, whose last step by hand gave `waits_for`."""
@@ -68,9 +69,7 @@ class Body(Coroutine[Any, Any, Any]):
             return self._waits_for
         return self._step(self.coroutine.send, value)
 
-    def throw(
-        self, kind: Any, value: BaseException | None = None, traceback: TracebackType | None = None, /
-    ) -> Any:
+    def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> Any:
         error = kind if isinstance(kind, BaseException) else (value or kind())
         if not self.detached:
             self._over = True
