@@ -8,7 +8,7 @@ The last one is the message; each answers the one before it. A kind is the name 
 process has defined already: it is looked up among the subclasses of Message, never imported. Agents are written as
 their addresses, answered messages as their ids, lone surrogates as U+FFFD. Every field is written, defaults too, and
 comes back equal where its type says what it is; where a type takes any JSON (`metadata`), or a union both a string and
-something that JSON writes as one (`str | Decimal`), it comes back as JSON has it.
+something that JSON writes as one (`str | Decimal`), it comes back as JSON has it. Zones of time keep whole minutes.
 """
 
 from __future__ import annotations
