@@ -362,7 +362,7 @@ def test_a_provider_whose_library_is_missing_says_which() -> None:
         (
             "xllamacpp",
             "import asyncio, llm_net.llm.local as l, llm_net.chat as c; "
-             "asyncio.run(l.LocalModel(__file__).complete(c.Request([c.user('x')])))",
+            "asyncio.run(l.LocalModel(__file__).complete(c.Request([c.user('x')])))",
             "the embedded model needs xllamacpp; install it with: pip install 'llm_net[local]'",
         ),
     ],
