@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from operator import attrgetter
 from types import ModuleType
-from typing import Any, Literal, TypeAlias, assert_never, get_args
+from typing import Any, Literal, TypeAlias, assert_never, cast, get_args
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from pydantic import BaseModel, JsonValue, ValidationError
