@@ -818,6 +818,6 @@ def _state(agent: GenAgent) -> dict[str, Any]:
 def _copied(value: Any) -> Any:
     """A copy of what is an agent's own; other agents, and what cannot be copied (a client, a lock), are shared."""
     try:
-        return deepcopy(value, {SHARED: True})
+        return deepcopy(value, {SHARED: True})  # type: ignore[dict-item]  # a word of ours among the ids
     except Exception:
         return value
