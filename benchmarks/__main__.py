@@ -31,7 +31,7 @@ examples:
   python -m benchmarks --quick --only W1 --against       one workload, ours and the floor alone
   python -m benchmarks --only W1 W7 --against pykka      two workloads, beside one peer
   python -m benchmarks --peer-python ~/peers/bin/python  the peers from an environment of their own
-  python -m benchmarks --write                           everything, and into benchmarks/README.md: about 20 minutes
+  python -m benchmarks --write                           everything, and into benchmarks/README.md: about ten minutes
   python -m benchmarks --check                           exit with 1 where an aim is missed
 
 peers: `pip install --group peers` (pip 25.1 or later) into an environment of their own, or into this one."""

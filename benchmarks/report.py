@@ -125,15 +125,14 @@ def _value(figure: Figure | None) -> float | None:
 def _head(sitting: Sitting, figures: Figures) -> str:
     rounds = 1 + max((round_ for round_, _ in sitting.samples), default=-1)
     pythons = sorted({sample.python for _, sample in sitting.samples})
-    shown = [name for name, entry in CONTENDERS.items() if (entry.peer or name == PYDANTIC) and figures.version(name)]
-    return "\n".join(
-        (
-            f"- {sitting.date.replace('T', ' ')}, revision {sitting.revision}",
-            f"- {sitting.machine}; contenders on Python {' and '.join(pythons)}",
-            f"- {', '.join(f'{name} {figures.version(name)}' for name in shown)}",
-            f"- rounds: {rounds}, repetitions of about {sitting.seconds:g} s",
-        )
+    versions = [f"{name} {figures.version(name)}" for name in (*PEERS, PYDANTIC) if figures.version(name)]
+    lines = (
+        f"{sitting.date.replace('T', ' ')}, revision {sitting.revision}",
+        f"{sitting.machine}; contenders on Python {' and '.join(pythons)}",
+        ", ".join(versions),
+        f"rounds: {rounds}, repetitions of about {sitting.seconds:g} s",
     )
+    return "\n".join(f"- {line}" for line in lines if line)
 
 
 def _rates(figures: Figures) -> str:

@@ -27,7 +27,7 @@ class Link:
 
 
 class Graph(Generic[A]):
-    """The members of one network by id, and its links. Changes are told to the watchers at once."""
+    """The members of one network by id, and its links. Changes are told to the watchers at once, with an agent that is new."""
 
     __slots__ = ("_links", "_listeners", "members", "networks", "periodic", "watchers")
 
@@ -37,7 +37,7 @@ class Graph(Generic[A]):
         self.periodic: dict[str, A] = {}  # those members that have periodic handlers
         self._links: dict[Link, None] = {}
         self._listeners: dict[tuple[str, str], dict[str, None]] = {}
-        self.watchers: dict[object, Callable[[], None]] = {}
+        self.watchers: dict[object, Callable[[A | None], None]] = {}
 
     @property
     def links(self) -> Collection[Link]:
@@ -49,7 +49,7 @@ class Graph(Generic[A]):
         if self.members.setdefault(agent.id, agent) is not agent:
             raise DuplicateAddress(network, agent.id)
         if self.watchers:
-            self._changed()
+            self._changed(agent)
 
     def remove(self, id: str) -> A:
         """Remove a member and its links. Raises KeyError if there is none."""
@@ -83,9 +83,9 @@ class Graph(Generic[A]):
         if event != ANY_EVENT:
             yield from (id for id in self._listeners.get((source, ANY_EVENT), ()) if id not in exact)
 
-    def _changed(self) -> None:
+    def _changed(self, added: A | None = None) -> None:
         for told in list(self.watchers.values()):
-            told()
+            told(added)
 
 
 def _member(address: str) -> str:

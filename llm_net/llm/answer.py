@@ -41,16 +41,16 @@ def check_answer(request: Request, answer: Completion) -> Completion:
         raise InvalidOutput(answer.model, "it answered without calling a tool, though one is required; ask again")
     if request.output is None:
         return answer
-    if answer.finish == "length":
-        limit = request.settings.max_tokens
-        raise InvalidOutput(answer.model, f"its JSON was cut off at max_tokens={limit}; raise it, or bound the strings")
     try:
         broken = parse_problems(request.output.schema, answer.text)
     except BadSchema as error:
         raise bad_schema(request, answer.model, error) from None
-    if broken:
-        raise InvalidOutput(answer.model, f"its answer breaks the schema: {'; '.join(broken)}; ask again")
-    return answer
+    if not broken:
+        return replace(answer, finish="stop")  # also where it was complete with the very last token
+    if answer.finish == "length":
+        limit = request.settings.max_tokens
+        raise InvalidOutput(answer.model, f"its JSON was cut off at max_tokens={limit}; raise it, or bound the strings")
+    raise InvalidOutput(answer.model, f"its answer breaks the schema: {'; '.join(broken)}; ask again")
 
 
 def bad_schema(request: Request, model: str, reason: object) -> ModelError:

@@ -6,7 +6,6 @@ Knows nothing of how the weights came here; see `weights`. What was measured to 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import os
 import secrets
@@ -101,8 +100,9 @@ class LocalModel:
         self._threads = threads or max(1, _cores() // 2)
         self._temperature = temperature
         self._cache = cache
-        self._embedded = path is None
-        self._name = Path(weights.KNOWN["smollm2"].file if path is None else path).stem
+        file = Path(path or weights.KNOWN["smollm2"].file)
+        self._name = file.stem
+        self._embedded = file.name == weights.KNOWN["smollm2"].file
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._pool: ThreadPoolExecutor | None = None
@@ -479,7 +479,7 @@ class _Server:
         unix: bool = os.name == "posix",
     ) -> None:
         try:
-            engine: Any = importlib.import_module("xllamacpp")
+            import xllamacpp as engine
         except ImportError as error:
             raise MissingDependency("xllamacpp", "local", "the embedded model") from error
         params = engine.CommonParams()

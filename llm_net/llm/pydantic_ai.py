@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -108,6 +109,7 @@ class ProviderModel:
         self._name = model if isinstance(model, str) else model.model_id
         # A connection belongs to the event loop that opened it, so each loop has a client of its own.
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Model] = WeakKeyDictionary()
+        self._lock = threading.Lock()
         self._first: Model | None = self._build()
         self._price = price or _known_price(self._first)
         self._given_price = price
@@ -202,11 +204,12 @@ class ProviderModel:
 
     def _client(self) -> Model:
         loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            client, self._first = self._first or self._build(), None
-            self._clients[loop] = client
-        return client
+        with self._lock:  # loops run in threads of their own
+            client = self._clients.get(loop)
+            if client is None:
+                client, self._first = self._first or self._build(), None
+                self._clients[loop] = client
+            return client
 
     def _build(self) -> Model:
         if isinstance(self._model, Model):

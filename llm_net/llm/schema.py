@@ -15,7 +15,7 @@ from typing import TypeAlias, cast
 from urllib.parse import unquote
 
 Schema: TypeAlias = Mapping[str, object] | bool
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 _DEEPEST = 12
 _WORDS = ("amber", "brook", "cedar", "dawn", "ember", "fern", "grove", "iris", "kite", "lark", "maple", "opal", "pine")
@@ -61,8 +61,8 @@ def resolve(reference: object, root: Schema) -> Schema:
     if not isinstance(reference, str) or not reference.startswith("#"):
         raise BadSchema(f"reference {reference!r} leaves the schema; define it under $defs")
     place: object = root
-    for step in reference[1:].split("/")[1:]:
-        step = unquote(step).replace("~1", "/").replace("~0", "~")
+    for quoted in reference[1:].split("/")[1:]:
+        step = unquote(quoted).replace("~1", "/").replace("~0", "~")
         if isinstance(place, Mapping) and step in place:
             place = place[step]
         elif isinstance(place, list) and step.isdecimal() and int(step) < len(place):
@@ -327,7 +327,8 @@ def _first(
 def _merged(parts: Sequence[Schema], root: Schema) -> Schema:
     """One schema that asks for what all of them ask for, as far as sampling needs it."""
     merged: dict[str, object] = {}
-    for part in parts:
+    for each in parts:
+        part = each
         if isinstance(part, bool):
             continue
         if "$ref" in part:

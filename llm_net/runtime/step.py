@@ -37,7 +37,8 @@ class Body(Coroutine[Any, Any, Any]):
         self._begun = False  # whether it has made a step since
         self._over = False  # whether the worker ended while it was stepped by hand
         self._parked: Future[None] | None = None
-        self.task: Task[Any] = loop.create_task(self)
+        # In the worker's context, not in that of the handler that is at work just now: it would keep that one's message alive.
+        self.task: Task[Any] = loop.create_task(self, context=context)
 
     def detach(self, waits_for: Future[Any] | None) -> Task[Any]:
         """Let the task go on with the worker, whose last step by hand gave `waits_for`."""
@@ -68,9 +69,7 @@ class Body(Coroutine[Any, Any, Any]):
             return self._waits_for
         return self._step(self.coroutine.send, value)
 
-    def throw(
-        self, kind: Any, value: BaseException | None = None, traceback: TracebackType | None = None, /
-    ) -> Any:
+    def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> Any:
         error = kind if isinstance(kind, BaseException) else (value or kind())
         if not self.detached:
             self._over = True
@@ -84,7 +83,7 @@ class Body(Coroutine[Any, Any, Any]):
 
     def _step(self, step: Callable[[Any], Any], value: Any) -> Any:
         try:
-            return self.context.run(step, value)
+            return step(value)
         except CancelledError:
             raise StopIteration from None  # told to those concerned; the task itself ends well
 

@@ -108,8 +108,8 @@ def test_the_command_says_who_speaks_and_ends_with_the_award(call: Call) -> None
     lines = called.out.splitlines()
     assert lines[0] == "A contract net in the words of scripted (no model: lines of a script), seed 4"
     assert lines[1] == f"Task: {TASK}"
-    assert any(" model " in line and "tokens/s" in line for line in lines)
-    assert any(line.startswith("done in ") and "10 model calls" in line for line in lines)
+    assert any(" model " in line and " tokens in " in line for line in lines)
+    assert any(line.startswith("done in ") and "10 model calls" in line and "tokens/s" in line for line in lines)
     assert any(" did it for " in line and not line.startswith(" ") for line in lines)
     assert "--seed 4" in called.out
 

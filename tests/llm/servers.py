@@ -144,6 +144,15 @@ class FaultServer:
         """Answer in the object that is asked for."""
         self._answer(to, body, {"content": '{"answer": "bid"}'}, "stop")
 
+    def vectors(self, to: BaseHTTPRequestHandler, body: dict[str, Any], route: str) -> None:
+        """Embed a text as its length."""
+        rows = [
+            {"object": "embedding", "index": index, "embedding": [float(len(text)), 0.0]}
+            for index, text in enumerate(body["input"])
+        ]
+        answer = {"object": "list", "model": "fate", "data": rows, "usage": {"prompt_tokens": 7, "total_tokens": 7}}
+        _send(to, 200, json.dumps(answer).encode(), {})
+
     def _answer(
         self, to: BaseHTTPRequestHandler, body: dict[str, Any], message: dict[str, Any], finish: str, usage: bool = True
     ) -> None:

@@ -24,7 +24,7 @@ from llm_net.runtime.local import LocalRuntime
 EPILOG = """
 \b
 Examples:
-  llm-net run examples/quickstart.py "Write a haiku on bees"
+  llm-net run agents.py "What do bees do?"
   llm-net run team.py:network "Review this" --to critic --method review
   llm-net run team.py "Go" --limit-seconds 30 --limit-tokens 5000
   llm-net run team.py "Go" --json | jq -r 'select(.type == "message") | .body'

@@ -1,0 +1,876 @@
+"""How messages move between the agents of one event loop: posted, handled, answered. Knows no wire.
+
+1. `Engine.post` stamps a message, counts it, finds its way and puts it into the receiver's mailbox (a `Cell`).
+2. The cell stands in one ready list for the whole loop, which one `call_soon` drains.
+3. A worker (`Engine._work`) takes it, looks up the handler and awaits it. Most handlers never wait; for those that do, the
+   worker's task takes over (`step.Body`).
+4. What the handler returns or yields is posted; what it raises goes to the caller, else to supervision.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop, Future, current_task
+from asyncio.tasks import _enter_task, _leave_task
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
+from contextvars import copy_context
+from datetime import UTC, datetime
+from functools import partial
+from inspect import isasyncgen, isawaitable, isgenerator
+from math import inf
+from random import Random
+from time import perf_counter
+from typing import Any, cast
+from weakref import WeakValueDictionary
+
+from llm_net.address import AbstractObject
+from llm_net.base import Call, GenAgent, GenNetwork
+from llm_net.chat import Chunk, Completion, Request, Usage
+from llm_net.dispatch import ASYNC, ASYNC_GENERATOR, PLAIN
+from llm_net.errors import (
+    CallTimeout,
+    Deadlock,
+    ForgedSender,
+    MailboxFull,
+    NotHandling,
+    RunCancelled,
+)
+from llm_net.event import Event
+from llm_net.graph import ITSELF
+from llm_net.message import AbstractMessage, Message, Source, origin, stamp
+from llm_net.ports import Model, World
+from llm_net.runtime.cell import Cell, Entry, waiting_ring
+from llm_net.runtime.place import Place, Route
+from llm_net.runtime.run import LocalRun
+from llm_net.runtime.step import PARKED, Body, park
+from llm_net.runtime.waiting import Handled, Tally, Tap, Waiter
+
+BUDGET = 256
+"""Messages handled before the event loop gets its turn, for sockets and timers."""
+
+TURN_SECONDS = 0.005
+"""Time after which the event loop gets its turn whatever the number of messages."""
+
+LOOP_HELD_SECONDS = 0.1
+"""A step of a handler that takes longer is reported: it holds up everybody else."""
+
+DEPTH = 16
+"""How many calls deep a callee is stepped inside its caller; deeper ones take a turn of the loop."""
+
+
+class LocalHandling(Handled):
+    """What an agent can do while it handles a message. Each worker has one, and fills it anew for each message."""
+
+    __slots__ = ("body", "engine", "run", "source")
+
+    def __init__(self, engine: Engine, run: LocalRun, body: Body) -> None:
+        self.engine = engine
+        self.run = run
+        self.source: Source | None = run.source
+        self.body = body
+
+    @property
+    def network(self) -> AbstractObject:
+        place = self.place
+        if place.network is self.agent and place.parent is not None:
+            place = place.parent
+        if place.network is None:
+            raise NotHandling("network")
+        return place.network
+
+    @property
+    def random(self) -> Random:
+        return self.run.random_of(self.address)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) if self.source is None else self.source.now()
+
+    def _still(self) -> Engine:
+        if self.run.over:
+            raise RunCancelled("the run is over")
+        return self.engine
+
+    async def send(self, message: Message) -> None:
+        engine = self._still()
+        crowded = engine.post(self, message, None)
+        if crowded is not None:
+            await engine.room(self, crowded)
+
+    async def call(self, message: Message, timeout: float | None) -> Message:
+        engine = self.engine
+        waiter = engine.ask(self, message)
+        if engine._ready and engine._left > 0 and engine.depth < DEPTH:
+            engine.pump(waiter)
+        if not waiter.done:
+            await engine.answers(self, waiter, [waiter], timeout)
+        if waiter.error is not None:
+            raise waiter.error
+        if waiter.reply is None:
+            receiver = message.receiver
+            raise CallTimeout(receiver.id if receiver is not None else "", message.method, timeout or 0.0)
+        return waiter.reply
+
+    async def gather(self, messages: Iterable[Message], k: int | None, timeout: float | None) -> list[Message]:
+        engine = self._still()
+        messages = list(messages)
+        wanted = len(messages) if k is None else min(k, len(messages))
+        tally = Tally(len(messages), wanted)
+        waiters: list[Waiter] = []
+        try:
+            for message in messages:
+                waiters.append(waiter := engine.ask(self, message, tally))
+                if waiter.receiver is not None:
+                    await engine.room(self, waiter.receiver)
+        except BaseException:
+            engine.give_up(self.run, waiters)
+            raise
+        if engine._ready and engine._left > 0 and engine.depth < DEPTH:
+            engine.pump(tally)
+        await engine.answers(self, tally, waiters, timeout)
+        replies = [waiter.reply for waiter in waiters if waiter.reply is not None]
+        errors = [waiter.error for waiter in waiters if waiter.error is not None]
+        if errors and len(replies) < wanted and len(waiters) - len(errors) < wanted:
+            raise errors[0]
+        return replies[:wanted] if k is not None else replies
+
+    def listened(self, event: str) -> bool:
+        agent, place = self.agent, self.place
+        if self.run.observers or agent._calls_back(event):
+            return True
+        path = agent.id
+        at: Place | None = place
+        if place.network is agent:
+            if place.listeners(ITSELF, event):
+                return True
+            at = place.parent
+        while at is not None and at.network is not None:
+            network = at.network
+            if at.listeners(path, event) or network._calls_back(event):
+                return True
+            if type(network).boundary is not GenNetwork.boundary:
+                return True  # what it makes of an event is known only when there is one
+            path, at = f"{network.id}/{path}", at.parent
+        return False
+
+    def emit(self, event: str, message: Message) -> None:
+        self._still().emit(self, event, message)
+
+    async def complete(self, model: Model, request: Request) -> Completion:
+        reserved = self.run.reserve(request, model)
+        began = perf_counter()
+        used = Usage()
+        try:
+            answer, world = model.complete(request), self.run.world
+            completion = await (answer if world is None else world.outside(answer))
+            used = completion.usage
+            return completion
+        finally:
+            self.run.spent(self, reserved, used, perf_counter() - began)
+
+    async def stream(self, model: Model, request: Request) -> AsyncGenerator[Chunk]:
+        reserved = self.run.reserve(request, model)
+        began = perf_counter()
+        used = Usage()
+        chunks, world = model.stream(request), self.run.world
+        if world is not None:
+            chunks = _at_once(chunks, world)
+        try:
+            async for chunk in chunks:
+                if isinstance(chunk, Completion):
+                    used = chunk.usage
+                yield chunk
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+            self.run.spent(self, reserved, used, perf_counter() - began)
+
+
+async def _at_once(chunks: AsyncIterator[Chunk], world: World) -> AsyncGenerator[Chunk]:
+    """In a simulated world a stream takes no time: all of it is there, or nothing."""
+
+    async def read() -> list[Chunk]:
+        try:
+            return [chunk async for chunk in chunks]
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+
+    for chunk in await world.outside(read()):
+        yield chunk
+
+
+class Engine:
+    """What moves messages in one event loop: the cells of its agents and one list of those with something to do."""
+
+    _of_loops: WeakValueDictionary[int, Engine] = WeakValueDictionary()
+    """By the id of the loop, which lives as long as its engine; and the engine as long as its runs."""
+
+    __slots__ = (
+        "__weakref__", "_asker", "_hooked", "_last", "_left", "_ready", "_scheduled", "_turn", "_until", "cells", "depth",
+        "loop", "runs",
+    )  # fmt: skip
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self.loop = loop
+        self.cells: dict[int, Cell] = {}
+        self.runs: set[LocalRun] = set()
+        self.depth = 0
+        self._ready: deque[Cell] = deque()
+        self._scheduled = False
+        self._asker: Waiter | Tally | None = None  # for whose reply messages are handled just now, inside its handler
+        self._left = BUDGET  # messages that may be handled before the event loop has its turn
+        self._turn = (
+            inf if isinstance(loop, World) else TURN_SECONDS
+        )  # in a world the order is not the machine's matter
+        self._until = 0.0  # and the time by which it has it
+        self._last = 0.0  # when the last step ended
+        self._hooked = False  # whether any agent wants to hear of each message it receives
+
+    @classmethod
+    def here(cls) -> Engine:
+        """The engine of the running event loop."""
+        loop = asyncio.get_running_loop()
+        engine = cls._of_loops.get(id(loop))
+        if engine is None:
+            engine = cls._of_loops[id(loop)] = cls(loop)
+        return engine
+
+    @property
+    def busy(self) -> bool:
+        """Whether any agent has something to do."""
+        return bool(self._ready)
+
+    def cell_of(self, agent: GenAgent) -> Cell:
+        """The cell of an agent, made when it is first needed."""
+        cell = self.cells.get(id(agent))
+        if cell is None:
+            cell = self.cells[id(agent)] = Cell(agent)
+        return cell
+
+    # ------------------------------------------------------------------------------------------ sending
+
+    def post(self, handling: LocalHandling, message: Message, waiter: Waiter | None) -> Cell | Tap | None:
+        """Bring a message on its way. Gives what is full, if anything: then wait for `room`."""
+        fields = message.__dict__
+        agent, run = handling.agent, handling.run
+        if (sender := fields["sender"]) is not agent:
+            if sender is None:
+                stamp(message, agent)
+            elif sender != agent:
+                raise ForgedSender(agent.id, sender.id)
+        receiver = fields["receiver"]
+        if (answered := fields["reply_to"]) is not None and run.waiters:
+            asked = run.waiters.get(answered.__dict__["id"])
+            if asked is not None and (receiver is asked.caller.agent or receiver == asked.caller.agent):
+                if run.sent >= run.max_messages:
+                    raise run.limit_reached("messages")
+                run.sent += 1
+                run.ended += 1
+                del run.waiters[asked.message.__dict__["id"]]
+                tap = run.show_taken(message, asked.caller.address) if run.watched else None
+                asked.end(message)
+                return tap
+        if run.special and self._post_specially(handling, message):
+            return None
+        if receiver is None or receiver is run.outside:
+            return run.deliver_outside(message, waiter)
+        place = handling.place
+        route = place.routes.get(id(receiver))
+        if route is None or route.agent is not receiver:
+            if place.network is None and receiver != agent:
+                return run.deliver_outside(message, waiter)
+            route = place.route(receiver)
+        if handling.depth >= run.max_depth:
+            raise run.limit_reached("depth")
+        if (sent := run.sent + 1) > run.max_messages:
+            raise run.limit_reached("messages")
+        run.sent = sent
+        cell = route.cell
+        if waiter is not None:
+            waiter.receiver = cell
+            run.waiters[fields["id"]] = waiter
+        if fields["deadline"] is not None:
+            run.special = True
+        tap = run.show(message, route.place.address(receiver)) if run.watched else None
+        entry = (message, run, handling.depth + 1, route.place, None, (type(message), fields["method"]))
+        queue = cell.queue
+        if len(queue) >= cell.full:
+            return self.put(cell, entry) or tap
+        queue.append(entry)
+        if not cell.queued and cell.active < cell.concurrency:
+            cell.queued = True
+            self._ready.append(cell)
+            if not self._scheduled:
+                self._scheduled = True
+                self.loop.call_soon(self._drain)
+        return tap
+
+    def put(self, cell: Cell, entry: Entry) -> Cell | None:
+        """Put a message into a mailbox whatever it wants done when it is full. Gives the cell if it is full now."""
+        queue = cell.queue
+        if len(queue) >= cell.full and not self._make_room(cell, entry):
+            return None
+        queue.append(entry)
+        if not cell.queued and cell.active < cell.concurrency:
+            cell.queued = True
+            self._ready.append(cell)
+            if not self._scheduled:
+                self._scheduled = True
+                self.loop.call_soon(self._drain)
+        return cell if len(queue) > cell.limit else None
+
+    def _post_specially(self, handling: LocalHandling, message: Message) -> bool:
+        """What a run wants that is over, or in which somebody gave up waiting or wants to hear of each message sent."""
+        run, answered, agent = handling.run, message.reply_to, handling.agent
+        if run.over:
+            raise RunCancelled("the run is over")
+        if agent._callbacks:
+            run.call_back(agent, handling, agent._callbacks_of("sent"), Event("sent", message, agent.id))
+        if answered is None or answered.id not in run.abandoned:
+            return False
+        run.count(1)
+        receiver = message.receiver.id if message.receiver is not None else ""
+        if run.watched:
+            run.show(message, receiver)
+        run.bury(message, receiver, CallTimeout(agent.id, answered.method, 0.0))
+        return True
+
+    def _make_room(self, cell: Cell, entry: Entry) -> bool:
+        """What the mailbox wants done when it is full (or, to keep the latest, always). False: do not put it there."""
+        queue, mailbox = cell.queue, type(cell.agent).mailbox
+        message, run, place = entry[0], entry[1], entry[3]
+        match mailbox.when_full:
+            case "reject":
+                if len(queue) >= cell.limit:
+                    error = MailboxFull(place.address(cell.agent), cell.limit)
+                    run.end_entry("rejected", message, place.address(cell.agent), error)
+                    raise error
+            case "drop_oldest":
+                if len(queue) >= cell.limit:
+                    old = queue.popleft()
+                    address = old[3].address(cell.agent)
+                    old[1].bury(old[0], address, MailboxFull(address, cell.limit))
+            case "keep_latest":
+                key = mailbox.key or _sender_and_method
+                mine = key(message)
+                for index, waiting in enumerate(queue):
+                    if key(waiting[0]) == mine:
+                        queue[index] = entry
+                        address = waiting[3].address(cell.agent)
+                        waiting[1].bury(waiting[0], address, MailboxFull(address, cell.limit))
+                        return False
+            case "wait":
+                pass
+        return True
+
+    async def room(self, handling: LocalHandling, cell: Cell | Tap) -> None:
+        """Wait until the mailbox of a cell has room again."""
+        if len(cell.queue) <= cell.limit:
+            return
+        future: Future[None] = self.loop.create_future()
+        self._block(handling, future, [cell])
+        cell.room.append(future)
+        try:
+            await future
+        finally:
+            self._unblock(handling)
+
+    def emit(self, handling: LocalHandling, name: str, message: Message) -> None:
+        """Let everybody hear who listens, on each network outwards."""
+        run, agent, place = handling.run, handling.agent, handling.place
+        sender = message.__dict__["sender"]
+        if sender is None:
+            stamp(message, agent)
+        elif sender is not agent and sender != agent:
+            raise ForgedSender(agent.id, sender.id)
+        if agent._callbacks:
+            run.call_back(agent, handling, agent._callbacks_of(name), Event(name, message, agent.id))
+        if run.observers:
+            run.observe("emitted", handling.address, message, event=name)
+        heard_by = 0
+        path = agent.id
+        at: Place | None = place
+        if place.network is agent:
+            heard_by += self._tell(handling, place.listeners(ITSELF, name), Event(name, message, agent.id))
+            at = place.parent
+        while at is not None and at.network is not None:
+            event = Event(name, message, path)
+            heard_by += self._tell(handling, at.listeners(path, name), event)
+            network = at.network
+            if network._callbacks:
+                run.call_back(network, handling, network._callbacks_of(name), event)
+            passed = network.boundary(event)
+            if passed is None:
+                break
+            name, message, path = passed.name, passed.message, f"{network.id}/{passed.path}"
+            at = at.parent
+        if heard_by and run.taps and (full := run.tap(message)) is not None:
+            run.crowding.setdefault(handling, full)
+
+    def _tell(self, handling: LocalHandling, routes: tuple[Route, ...], event: Event) -> int:
+        run, message = handling.run, event.message
+        if routes:
+            if handling.depth >= run.max_depth:
+                raise run.limit_reached("depth")
+            run.count(len(routes))
+        ready, observers = self._ready, run.observers
+        refused: Route | None = None
+        place: Place | None = None
+        entry: Entry | None = None
+        for route in routes:
+            cell = route.cell
+            if route.place is not place:
+                place = route.place
+                entry = (message, run, handling.depth + 1, place, event, (type(message), event.name))
+            assert entry is not None
+            queue = cell.queue
+            full = len(queue) >= cell.full
+            if full and cell.when_full == "wait" and len(queue) >= 2 * cell.limit:
+                refused = route
+                break
+            if observers:
+                run.observe("sent", place.address(cell.agent), message, event=event.name)
+            if full:
+                try:
+                    if not self._make_room(cell, entry):
+                        continue
+                except MailboxFull:
+                    continue  # this listener rejects; it was counted, and the speaker has done nothing wrong
+                if cell.when_full == "wait":
+                    run.crowding[handling] = cell
+            queue.append(entry)
+            if not cell.queued and cell.active < cell.concurrency:
+                cell.queued = True
+                ready.append(cell)
+        if ready and not self._scheduled:
+            self._scheduled = True
+            self.loop.call_soon(self._drain)
+        if refused is not None:
+            run.sent -= len(routes) - routes.index(refused)  # it, and those after it, were not told
+            raise MailboxFull(refused.place.address(refused.agent), refused.cell.limit)
+        return len(routes)
+
+    # ------------------------------------------------------------------------------------------ asking
+
+    def ask(self, handling: LocalHandling, message: Message, tally: Tally | None = None) -> Waiter:
+        """Post a message whose reply somebody waits for."""
+        waiter = _make(Waiter)
+        waiter.caller = handling
+        waiter.message = message
+        waiter.done = False
+        waiter.receiver = waiter.future = waiter.reply = waiter.error = None
+        waiter.tally = tally
+        try:
+            self.post(handling, message, waiter)
+        except BaseException:
+            handling.run.waiters.pop(message.id, None)
+            raise
+        return waiter
+
+    def pump(self, asker: Waiter | Tally) -> None:
+        """Go on with others inside the waiting handler: often the reply comes without a turn of the event loop."""
+        loop = self.loop
+        if (task := current_task(loop)) is None:
+            return
+        outer, self._asker = self._asker, asker
+        self.depth += 1
+        self._last = perf_counter()
+        _leave_task(loop, task)
+        try:
+            self._serve()
+        finally:
+            _enter_task(loop, task)
+            self.depth -= 1
+            self._asker = outer
+
+    async def answers(
+        self, handling: LocalHandling, asker: Waiter | Tally, waiters: list[Waiter], timeout: float | None
+    ) -> None:
+        """Wait until who asks has the replies, or cannot have them, or time is over."""
+        future = asker.future = self.loop.create_future()
+        timer = None if timeout is None else self.loop.call_later(timeout, _set, future)
+        try:
+            if not asker.done:
+                waiting = [waiter for waiter in waiters if not waiter.done]
+                needed = not isinstance(asker, Tally) or asker.open <= asker.wanted  # each single one of them
+                if needed and (not handling.body.detached or current_task(self.loop) is handling.body.task):
+                    receivers = [one.receiver for one in waiting if one.receiver is not None]
+                    self._block(handling, future, receivers, waiting)
+                await future
+        finally:
+            self._unblock(handling)
+            if timer is not None:
+                timer.cancel()
+            self.give_up(handling.run, waiters)
+
+    def give_up(self, run: LocalRun, waiters: list[Waiter]) -> None:
+        """Nobody waits for these any more: late replies go to the dead letters."""
+        for waiter in waiters:
+            if not waiter.done:
+                run.waiters.pop(waiter.message.id, None)
+                run.abandoned.add(waiter.message.id)
+                run.special = True
+
+    def _block(
+        self,
+        handling: LocalHandling,
+        future: Future[None],
+        receivers: Sequence[Cell | Tap],
+        waiters: Sequence[Waiter] = (),
+    ) -> None:
+        """Note that a handler waits, unless that can never end."""
+        cell, run = handling.cell, handling.run
+        cells = tuple(receiver for receiver in receivers if isinstance(receiver, Cell))
+        for receiver in cells:
+            if (ring := waiting_ring(cell, receiver)) is not None:
+                raise Deadlock(tuple(handling.place.address(member.agent) for member in ring))
+        if cells:
+            cell.waits[handling] = (future, cells)
+        if cells or waiters:
+            run.blocked[handling] = (future, waiters)
+            if len(run.blocked) >= len(run.tasks):
+                self.loop.call_soon(run.look)
+
+    def _unblock(self, handling: LocalHandling) -> None:
+        handling.cell.waits.pop(handling, None)
+        handling.run.blocked.pop(handling, None)
+
+    # ------------------------------------------------------------------------------------------ handling
+
+    def _drain(self) -> None:
+        """Serve cells until there are none, or the event loop should have its turn."""
+        self._left = BUDGET
+        self._last = perf_counter()
+        self._until = self._last + self._turn
+        if GenAgent.hooked and not self._hooked:
+            self._hooked = True
+            for run in self.runs:
+                run.special = True
+        try:
+            self._serve()
+        finally:
+            self._left = BUDGET  # for calls out of tasks, until the next turn
+            self._scheduled = bool(self._ready)
+            if self._ready:
+                self.loop.call_soon(self._drain)
+            else:
+                self._rest()
+
+    def _rest(self) -> None:
+        """Nothing is ready: have each run look whether anything can still happen in it."""
+        for run in list(self.runs):
+            if run.blocked:
+                run.look()
+
+    def _serve(self) -> None:
+        """Let workers take messages from the cells that are ready, each worker until one of its handlers waits."""
+        ready, loop, asker = self._ready, self.loop, self._asker
+        while ready and self._left > 0 and (asker is None or not asker.done):
+            cell = ready[0]
+            if not cell.queue:
+                ready.popleft().queued = False
+                continue
+            run: LocalRun = cell.queue[0][1]
+            body = run.idle.pop() if run.idle else self._new_worker(run)
+            _enter_task(loop, body.task)
+            try:
+                waits_for = body.context.run(body.coroutine.send, None)
+            except StopIteration:
+                body.retire()
+                continue
+            except BaseException:
+                body.retire()
+                raise
+            finally:
+                _leave_task(loop, body.task)
+            if waits_for is PARKED:
+                run.idle.append(body)
+                continue
+            run.tasks[body.detach(waits_for)] = None
+            if run.over:  # this very handler ended it
+                body.task.cancel()
+            handling = cast(LocalHandling, body.context[origin])
+            if handling.cell.queue and handling.cell.active < handling.cell.concurrency:
+                self._wake(handling.cell)
+            now = perf_counter()
+            if now > self._until:
+                self._late(handling, now)
+            self._last = now
+
+    def _new_worker(self, run: LocalRun) -> Body:
+        body = Body(self.loop, run.context.copy())
+        handling = LocalHandling(self, run, body)
+        body.context.run(origin.set, handling)
+        body.coroutine = self._work(run, body, handling)
+        return body
+
+    async def _work(self, run: LocalRun, body: Body, handling: LocalHandling) -> None:
+        """A worker: handles messages of one run, one after the other.
+
+        It is stepped where there is something to do, with its task as the current one. If a handler waits, the task takes the
+        worker over, and it ends with that handler; others have gone on meanwhile. It also ends after a handler that left a
+        context variable set: the next one must not see it.
+
+        The hottest loop of all: nothing here is called that could be written out (benchmarks/README.md, W1 to W4).
+        """
+        ready = self._ready
+        clean = copy_context()
+        while True:
+            while ready and self._left > 0 and ((asker := self._asker) is None or not asker.done):
+                cell = ready[0]
+                queue, agent = cell.queue, cell.agent
+                if queue and queue[0][1] is not run:
+                    break  # for a worker of another run
+                ready.popleft()
+                cell.queued = False
+                while queue and cell.active < cell.concurrency and self._left > 0:
+                    entry = queue[0]
+                    if entry[1] is not run:
+                        break
+                    queue.popleft()
+                    self._left -= 1
+                    if cell.room and len(queue) <= cell.limit // 2:
+                        cell.make_room()
+                    message, _, depth, place, heard, key = entry
+                    handling.agent = agent
+                    handling.message = message
+                    handling.cell = cell
+                    handling.place = place
+                    handling.heard = heard
+                    handling.depth = depth
+                    if run.special and self._begin_specially(handling, entry):
+                        continue
+                    cell.active += 1
+                    handler = cell.handlers.get(key)
+                    try:
+                        if handler is None:
+                            value = await self._long_way(handling, key)
+                        elif (colour := handler.colour) == ASYNC:
+                            value = await handler.function(agent, message)
+                        elif colour == PLAIN:
+                            value = handler.function(agent, message)
+                        elif colour == ASYNC_GENERATOR:
+                            value = None
+                            await self._drive_async(handling, handler.function(agent, message))
+                        else:
+                            value = None
+                            await self._drive(handling, handler.function(agent, message))
+                        if value is not None:
+                            if isinstance(value, AbstractMessage):
+                                full = self.post(handling, cast(Message, value), None)
+                                if full is not None:
+                                    await self.room(handling, full)
+                            else:
+                                await self._send_value(handling, value)
+                        if run.crowding:
+                            await self._uncrowd(handling)
+                    except BaseException as error:
+                        self._failed(handling, error)
+                        if not isinstance(error, (Exception, asyncio.CancelledError)):
+                            raise
+                    else:
+                        if run.observers:
+                            run.observe("handled", handling.address, message)
+                        cell.active -= 1
+                        run.ended += 1
+                        if run.sent == run.ended - run.spare:
+                            run.look()
+                    if body.detached:
+                        run.tasks.pop(body.task, None)
+                        if queue:
+                            self._wake(cell)
+                        if not ready:
+                            self._rest()
+                        return
+                    now = perf_counter()
+                    if now > self._until:
+                        self._late(handling, now)
+                    self._last = now
+                    if copy_context() != clean:
+                        if queue:
+                            self._wake(cell)
+                        return
+                    if asker is not None and asker.done:
+                        break
+                if queue and cell.active < cell.concurrency:
+                    self._wake(cell)
+            await park()
+
+    async def _long_way(self, handling: LocalHandling, key: tuple[type[Message], str]) -> object:
+        """A message of a kind that this class of agents has not had before, or something else than an everyday step: an
+        agent's start, a message that nobody takes, a handler in a thread."""
+        cell, agent, message = handling.cell, handling.agent, handling.message
+        handler = cell.table.find(*key)
+        if (
+            handler is None and handling.heard is not None
+        ):  # an event without a handler of its name: by the message's own
+            handler = cell.table.find(key[0], message.method)
+        while not cell.started:
+            await self._start(handling)
+        if handler is not None and handler.blocking:
+            return await handling.run.in_thread(partial(copy_context().run, handler.function, agent, message))
+        if handler is None:
+            return agent.missing(message)
+        cell.handlers = cell.table.everyday  # of all agents of its class
+        cell.handlers[key] = handler
+        return handler.function(agent, message)
+
+    async def _start(self, handling: LocalHandling) -> None:
+        """Start an agent, or wait for another of its handlers that is at it."""
+        cell = handling.cell
+        if cell.starting is not None:
+            await asyncio.wait([cell.starting])
+            return
+        cell.starting = self.loop.create_future()
+        try:
+            await handling.agent.astart()
+            cell.started = True
+            handling.run.started.append(handling.agent)
+        finally:
+            cell.starting.set_result(None)
+            cell.starting = None
+
+    def _begin_specially(self, handling: LocalHandling, entry: Entry) -> bool:
+        """What a run wants that is over, observed, or has deadlines. True if the message came to its end by that."""
+        run, cell, message = handling.run, handling.cell, handling.message
+        if run.over:
+            run.end_entry("cancelled", message, handling.address)
+            return True
+        if (message.deadline is not None or run.abandoned) and run.expired(entry, cell):
+            return True
+        run.show_start(handling)
+        if run.over:  # an observer or a callback ended it
+            run.end_entry("cancelled", message, handling.address)
+        return run.over
+
+    def _late(self, handling: LocalHandling, now: float) -> None:
+        """Let the event loop have its turn: time is up. Say who took it, if one step did."""
+        self._left = 0
+        if now - self._last > LOOP_HELD_SECONDS:
+            handling.run.report_held(handling, now - self._last)
+
+    async def _send_value(self, handling: LocalHandling, value: object) -> None:
+        """Send what a handler returned that is not a message: it may be, or make, several."""
+        if isgenerator(value):
+            await self._drive(handling, value)
+        elif isasyncgen(value):
+            await self._drive_async(handling, value)
+        else:
+            await self._send_item(handling, await value if isawaitable(value) else value)
+
+    async def _send_item(self, handling: LocalHandling, item: object) -> None:
+        """Send what a handler yielded or returned: a message, several, or nothing."""
+        if isinstance(item, AbstractMessage):
+            crowded = self.post(handling, cast(Message, item), None)
+            if crowded is not None:
+                await self.room(handling, crowded)
+        elif isinstance(item, (list, tuple)):
+            for each in item:
+                await self._send_item(handling, each)
+        elif item is not None:
+            raise TypeError(f"a handler yields or returns messages, not {type(item).__name__}: {item!r:.80}")
+
+    async def _drive(self, handling: LocalHandling, generator: Generator[Any, Any, Any]) -> None:
+        """Run a plain generator: send what it yields, answer its calls."""
+        step: Callable[[Any], object] = generator.send
+        value: object = None
+        try:
+            while True:
+                try:
+                    item = step(value)
+                except StopIteration as stop:
+                    await self._send_item(handling, stop.value)
+                    return
+                step, value = generator.send, None
+                try:
+                    if isinstance(item, AbstractMessage):
+                        crowded = self.post(handling, cast(Message, item), None)
+                        if crowded is not None:
+                            await self.room(handling, crowded)
+                    elif isinstance(item, Call):
+                        value = await handling.call(item.message, item.timeout)
+                    elif item is not None:
+                        await self._send_item(handling, item)
+                    if handling.run.crowding:
+                        await self._uncrowd(handling)
+                except Exception as error:  # it is for the generator to mend, where it stands
+                    step, value = generator.throw, error
+        finally:
+            generator.close()
+
+    async def _drive_async(self, handling: LocalHandling, generator: AsyncGenerator[Any, Any]) -> None:
+        """Run an async generator: send what it yields."""
+        try:
+            following: Awaitable[object] = generator.__anext__()
+            while True:
+                try:
+                    item = await following
+                except StopAsyncIteration:
+                    return
+                try:
+                    if isinstance(item, AbstractMessage):
+                        crowded = self.post(handling, cast(Message, item), None)
+                        if crowded is not None:
+                            await self.room(handling, crowded)
+                    elif item is not None:
+                        await self._send_item(handling, item)
+                    if handling.run.crowding:
+                        await self._uncrowd(handling)
+                except Exception as error:  # it is for the generator to mend, where it stands
+                    following = generator.athrow(error)
+                else:
+                    following = generator.__anext__()
+        finally:
+            await generator.aclose()
+
+    async def _uncrowd(self, handling: LocalHandling) -> None:
+        crowded = handling.run.crowding.pop(handling, None)
+        if crowded is not None:
+            await self.room(handling, crowded)
+
+    # ------------------------------------------------------------------------------------------ endings
+
+    def _wake(self, cell: Cell) -> None:
+        if not cell.queued:
+            cell.queued = True
+            self._ready.append(cell)
+            if not self._scheduled:
+                self._scheduled = True
+                self.loop.call_soon(self._drain)
+
+    def _failed(self, handling: LocalHandling, error: BaseException) -> None:
+        """A handler raised: tell its caller, else let its network decide."""
+        run, cell, message = handling.run, handling.cell, handling.message
+        run.crowding.pop(handling, None)
+        if run.over:
+            run.end_entry("cancelled", message, handling.address, error)
+        elif not isinstance(error, (Exception, asyncio.CancelledError)):  # Ctrl-C and the like
+            run.finish("failed", error)
+            run.end_entry("failed", message, handling.address, error)
+        elif not run.tell_caller(handling, error):
+            delay = run.supervise(handling, error)
+            if delay is not None:
+                run.retry_later(handling, delay)
+                return  # the agent is kept busy until then
+        cell.active -= 1
+        if cell.queue:
+            self._wake(cell)
+
+    def again(self, cell: Cell, entry: Entry) -> None:
+        """Let an agent that was kept busy handle the same message once more."""
+        cell.active -= 1
+        cell.queue.appendleft(entry)
+        self._wake(cell)
+
+
+_make = object.__new__
+
+
+def _set(future: Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _sender_and_method(message: Message) -> object:
+    return (message.sender, message.method)

@@ -1,0 +1,99 @@
+"""Who waits for what: an agent for a reply, or for several; a reader for messages. Knows neither the engine nor runs."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections import deque
+
+from llm_net.base import GenAgent
+from llm_net.event import Event
+from llm_net.message import Message
+from llm_net.runtime.cell import Cell
+from llm_net.runtime.place import Place
+
+
+class Handled:
+    """One agent handling one message: the facts."""
+
+    __slots__ = ("agent", "cell", "depth", "heard", "message", "place")
+
+    agent: GenAgent
+    message: Message
+    cell: Cell
+    place: Place
+    heard: Event | None
+    depth: int
+
+    @property
+    def address(self) -> str:
+        """The address of the agent, from the outermost network."""
+        return self.place.address(self.agent)
+
+
+class Waiter:
+    """Somebody who waits for the reply to one message; alone, or with others in a tally."""
+
+    __slots__ = ("caller", "done", "error", "future", "message", "receiver", "reply", "tally")
+
+    caller: Handled
+    message: Message
+    done: bool
+    receiver: Cell | None  # None: somebody outside
+    future: Future[None] | None  # what the caller waits on, if it has to
+    reply: Message | None
+    error: BaseException | None
+    tally: Tally | None
+
+    def end(self, reply: Message | None, error: BaseException | None = None) -> None:
+        """The reply came, or never will."""
+        if not self.done:
+            self.done, self.reply, self.error = True, reply, error
+            if self.tally is not None:
+                self.tally.count(error is None)
+            elif self.future is not None and not self.future.done():
+                self.future.set_result(None)
+
+
+class Tally:
+    """Somebody who waits for so many of several replies: done when they are there, or cannot be any more."""
+
+    __slots__ = ("done", "future", "open", "wanted")
+
+    def __init__(self, open: int, wanted: int) -> None:
+        self.open = open
+        self.wanted = wanted
+        self.done = wanted <= 0
+        self.future: Future[None] | None = None
+
+    def count(self, replied: bool) -> None:
+        """One of them has an end."""
+        self.open -= 1
+        self.wanted -= replied
+        if self.wanted <= 0 or self.open < self.wanted:
+            self.done = True
+            if self.future is not None and not self.future.done():
+                self.future.set_result(None)
+
+
+class Tap:
+    """The messages that one reader of a run has not read yet; a slow reader slows those who send."""
+
+    __slots__ = ("arrived", "limit", "queue", "room")
+
+    def __init__(self) -> None:
+        self.queue: deque[Message] = deque()
+        self.limit = 1_000
+        self.room: list[Future[None]] = []
+        self.arrived: Future[None] | None = None
+
+    def wake(self) -> None:
+        """Tell the reader that there is something to read, or nothing more to come."""
+        if self.arrived is not None and not self.arrived.done():
+            self.arrived.set_result(None)
+
+    def make_room(self) -> None:
+        """Tell the senders that there is room again."""
+        for future in self.room:
+            if not future.done():
+                future.set_result(None)
+        self.room.clear()
