@@ -774,7 +774,7 @@ class Engine:
     async def _drive(self, handling: LocalHandling, generator: Generator[Any, Any, Any]) -> None:
         """Run a plain generator: send what it yields, answer its calls."""
         step: Callable[[Any], object] = generator.send
-        value: object = None
+        value: Any = None
         try:
             while True:
                 try:
