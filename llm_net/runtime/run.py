@@ -590,7 +590,7 @@ class LocalRun:
         state = handling.cell.state
         if state is not None:
             fields = {name: _copied(value) for name, value in state.items()}
-            present = cast(dict[str, Any], handling.agent.__dict__)
+            present = vars(handling.agent)
             present.clear()  # also of what was computed of the state that is lost
             present.update(fields)
 
