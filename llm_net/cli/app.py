@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -91,6 +92,7 @@ def app() -> None:
 def run(arguments: Sequence[str] | None) -> int:
     """Run a command; whatever goes wrong becomes a sentence and an exit code."""
     session = Session()
+    warnings.showwarning = _warn
     try:
         code = app.main(arguments, prog_name="llm-net", standalone_mode=False, obj=session)
         sys.stdout.flush()
@@ -114,6 +116,11 @@ def run(arguments: Sequence[str] | None) -> int:
         click.echo(f"Error: {type(error).__name__}: {error}{hint}", err=True)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _warn(message: Warning | str, category: type[Warning], filename: str, line: int, *rest: object) -> None:
+    """A warning as one sentence, like an error."""
+    click.echo(f"Warning: {message}", err=True)
 
 
 def _trace(session: Session) -> None:

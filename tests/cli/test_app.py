@@ -13,7 +13,7 @@ import pytest
 
 import llm_net
 from llm_net.cli.app import COMMANDS, app
-from tests.cli.conftest import Call, in_a_process, process
+from tests.cli.conftest import TEAM, Call, in_a_process, process
 
 
 def test_the_help_lists_every_command_and_imports_none_of_them() -> None:
@@ -65,6 +65,15 @@ def test_an_error_of_ours_is_one_sentence_and_no_traceback(call: Call, team: str
     assert called.code == 1
     assert called.err.startswith("Error: 'critic' failed at 'review'")
     assert len(called.err.splitlines()) == 1
+
+
+def test_a_warning_is_one_sentence_too(tmp_path: Path) -> None:
+    path = tmp_path / "held.py"
+    path.write_text("import warnings\n" + TEAM + 'warnings.warn("this is slow", RuntimeWarning)\n')
+
+    called = in_a_process("run", str(path), "go")
+
+    assert (called.code, called.err) == (0, "Warning: this is slow\n")
 
 
 @pytest.mark.parametrize("place", ["before", "after"])

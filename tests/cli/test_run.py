@@ -65,6 +65,13 @@ def test_who_alone_understands_the_verb_gets_the_message(call: Call, team: str) 
     assert json.loads(called.out.splitlines()[0])["address"] == "critic"
 
 
+def test_the_one_verb_that_a_receiver_understands_need_not_be_said(call: Call, team: str) -> None:
+    called = call("run", team, "a draft", "--to", "archive", "--json")
+
+    assert called.code == 0
+    assert json.loads(called.out.splitlines()[0])["method"] == "draft"
+
+
 def test_a_typed_message_says_what_it_needs(call: Call, team: str) -> None:
     called = call("run", team, "fine", "--to", "critic", "--method", "review")
 
@@ -85,8 +92,11 @@ def test_a_typed_message_that_is_wrong_says_why(call: Call, team: str) -> None:
         (["tem.py", "go"], "there is no file 'tem.py'; did you mean team.py?"),
         (["team.py:nework", "go"], "team.py has no agent or network 'nework'; did you mean network?"),
         (["team.py", "go", "--to", "wrter"], "did you mean 'writer'?"),
-        (["team.py", "go", "--method", "requst"], "nobody understands 'requst'; did you mean request?"),
-        (["team.py", "go", "--to", "archive"], "'archive' does not understand 'request'; there is draft"),
+        (["team.py", "go", "--method", "requst"], "'team' does not understand 'requst'; did you mean request?"),
+        (
+            ["team.py", "go", "--to", "archive", "--method", "request"],
+            "'archive' does not understand 'request'; there is draft",
+        ),
     ],
 )
 def test_a_wrong_name_is_a_wrong_use_and_says_what_was_meant(
