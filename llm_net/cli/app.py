@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from typing import cast
+from typing import TextIO, cast
 
 import click
 
@@ -91,8 +91,12 @@ def app() -> None:
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run a command; whatever goes wrong becomes a sentence and an exit code."""
-    session = Session()
-    warnings.showwarning = _warn
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        return _run(Session(), arguments)
+
+
+def _run(session: Session, arguments: Sequence[str] | None) -> int:
     try:
         code = app.main(arguments, prog_name="llm-net", standalone_mode=False, obj=session)
         sys.stdout.flush()
@@ -118,11 +122,18 @@ def run(arguments: Sequence[str] | None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _warn(message: Warning | str, category: type[Warning], filename: str, line: int, *rest: object) -> None:
-    """A warning as one sentence, like an error."""
-    click.echo(f"Warning: {message}", err=True)
-
-
 def _trace(session: Session) -> None:
     if session.debug:
         traceback.print_exc()
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning as one sentence, like an error."""
+    click.echo(f"Warning: {message}", err=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
 import subprocess
 from pathlib import Path
@@ -143,6 +142,8 @@ def test_a_reader_who_goes_away_is_no_error_to_speak_of(team: str) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="terminals of POSIX")
 def test_on_a_terminal_the_run_is_drawn_live(tmp_path: Path) -> None:
+    import pty
+
     path = tmp_path / "slow.py"
     path.write_text(WAITING.replace("asyncio.Event().wait()", "asyncio.to_thread(input)") + "\n")
     controller, terminal = pty.openpty()
