@@ -54,6 +54,9 @@ N = TypeVar("N", bound="GenNetwork")
 
 DEFAULT_LIMITS = Limits()
 
+SHARED = "llm_net.shared"
+"""In the memo of a deepcopy: agents are references, not parts of what is copied."""
+
 # Runtimes set nothing but a Handling there; the message module knows only what it needs of it.
 _current = cast("ContextVar[Handling | None]", origin)
 
@@ -145,6 +148,9 @@ class GenAgent(AbstractObject, BaseModel):
         agent = super().__new__(cls)
         _set_callbacks(agent, None)  # a slot, not a private attribute: an idle agent costs 8 bytes for it, not 232
         return agent
+
+    def __deepcopy__(self, memo: dict[Any, Any] | None = None) -> Self:
+        return self if memo is not None and SHARED in memo else super().__deepcopy__(memo)
 
     # ------------------------------------------------------------------------------------------ inside a handler
 

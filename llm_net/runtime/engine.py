@@ -22,7 +22,7 @@ from math import inf
 from random import Random
 from time import perf_counter
 from typing import Any, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 from llm_net.address import AbstractObject
 from llm_net.base import Call, GenAgent, GenNetwork
@@ -203,7 +203,8 @@ async def _at_once(chunks: AsyncIterator[Chunk], world: World) -> AsyncGenerator
 class Engine:
     """What moves messages in one event loop: the cells of its agents and one list of those with something to do."""
 
-    _of_loops: WeakKeyDictionary[AbstractEventLoop, Engine] = WeakKeyDictionary()
+    _of_loops: WeakValueDictionary[int, Engine] = WeakValueDictionary()
+    """By the id of the loop, which lives as long as its engine; and the engine as long as its runs."""
 
     __slots__ = (
         "__weakref__", "_asker", "_hooked", "_last", "_left", "_ready", "_scheduled", "_turn", "_until", "cells", "depth",
@@ -230,9 +231,9 @@ class Engine:
     def here(cls) -> Engine:
         """The engine of the running event loop."""
         loop = asyncio.get_running_loop()
-        engine = cls._of_loops.get(loop)
+        engine = cls._of_loops.get(id(loop))
         if engine is None:
-            engine = cls._of_loops[loop] = cls(loop)
+            engine = cls._of_loops[id(loop)] = cls(loop)
         return engine
 
     @property
@@ -586,7 +587,9 @@ class Engine:
             if waits_for is PARKED:
                 run.idle.append(body)
                 continue
-            run.tasks.add(body.detach(waits_for))
+            run.tasks[body.detach(waits_for)] = None
+            if run.over:  # this very handler ended it
+                body.task.cancel()
             handling = cast(LocalHandling, body.context[origin])
             if handling.cell.queue and handling.cell.active < handling.cell.concurrency:
                 self._wake(handling.cell)
@@ -674,7 +677,7 @@ class Engine:
                         if run.sent == run.ended - run.spare:
                             run.look()
                     if body.detached:
-                        run.tasks.discard(body.task)
+                        run.tasks.pop(body.task, None)
                         if queue:
                             self._wake(cell)
                         if not ready:
@@ -703,18 +706,30 @@ class Engine:
             handler is None and handling.heard is not None
         ):  # an event without a handler of its name: by the message's own
             handler = cell.table.find(key[0], message.method)
-        if not cell.started:
-            cell.started = True
-            handling.run.started.append(agent)
-            await agent.astart()
+        while not cell.started:
+            await self._start(handling)
         if handler is not None and handler.blocking:
-            in_context = partial(copy_context().run, handler.function, agent, message)
-            return await self.loop.run_in_executor(handling.run.threads(), in_context)
+            return await handling.run.in_thread(partial(copy_context().run, handler.function, agent, message))
         if handler is None:
             return agent.missing(message)
         cell.handlers = cell.table.everyday  # of all agents of its class
         cell.handlers[key] = handler
         return handler.function(agent, message)
+
+    async def _start(self, handling: LocalHandling) -> None:
+        """Start an agent, or wait for another of its handlers that is at it."""
+        cell = handling.cell
+        if cell.starting is not None:
+            await asyncio.wait([cell.starting])
+            return
+        cell.starting = self.loop.create_future()
+        try:
+            await handling.agent.astart()
+            cell.started = True
+            handling.run.started.append(handling.agent)
+        finally:
+            cell.starting.set_result(None)
+            cell.starting = None
 
     def _begin_specially(self, handling: LocalHandling, entry: Entry) -> bool:
         """What a run wants that is over, observed, or has deadlines. True if the message came to its end by that."""
@@ -827,6 +842,7 @@ class Engine:
     def _failed(self, handling: LocalHandling, error: BaseException) -> None:
         """A handler raised: tell its caller, else let its network decide."""
         run, cell, message = handling.run, handling.cell, handling.message
+        run.crowding.pop(handling, None)
         if run.over:
             run.end_entry("cancelled", message, handling.address, error)
         elif not isinstance(error, (Exception, asyncio.CancelledError)):  # Ctrl-C and the like
