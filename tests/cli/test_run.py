@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Call, in_a_process
+from tests.cli.conftest import TEAM, Call, in_a_process
 
 
 def test_a_run_shows_each_message_who_got_it_and_the_result(call: Call, team: str) -> None:
@@ -63,6 +63,20 @@ def test_who_alone_understands_the_verb_gets_the_message(call: Call, team: str) 
 
     assert called.code == 0
     assert json.loads(called.out.splitlines()[0])["address"] == "critic"
+
+
+def test_of_those_who_understand_it_the_nearest_gets_the_message(call: Call, tmp_path: Path) -> None:
+    nested = (
+        "inner = GenNetwork(id='inner', agents=[Writer(id='deep')])\n"
+        "outer = GenNetwork(id='outer', agents=[inner, Writer(id='near'), *TWIN])\n"
+    )
+    (tmp_path / "one.py").write_text(TEAM.replace("network =", "team =") + nested.replace("*TWIN", ""))
+    (tmp_path / "two.py").write_text(TEAM.replace("network =", "team =") + nested.replace("*TWIN", "Writer(id='twin')"))
+
+    assert json.loads(call("run", "one.py:outer", "go", "--json").out.splitlines()[0])["address"] == "near"
+    called = call("run", "two.py:outer", "go")
+    assert called.code == 2
+    assert "several understand 'request'; say who gets it: --to near or --to twin" in called.err
 
 
 def test_the_one_verb_that_a_receiver_understands_need_not_be_said(call: Call, team: str) -> None:

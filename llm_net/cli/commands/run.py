@@ -117,8 +117,8 @@ async def _to_its_end(run: Run) -> None:
 def _receiver(program: GenAgent, to: str | None, method: str | None) -> tuple[GenAgent, str]:
     """Who gets the message, and what it is asked to do.
 
-    Who was asked for, else the program itself, else who alone inside understands it. What was asked for, else "request",
-    else the one thing that the receiver understands.
+    Who was asked for, else the program itself, else who alone understands it of those inside and nearest. What was asked
+    for, else "request", else the one thing that the receiver understands.
     """
     verb = method or "request"
     if to is not None:
@@ -127,6 +127,8 @@ def _receiver(program: GenAgent, to: str | None, method: str | None) -> tuple[Ge
         receiver = program
     else:
         able = {path: agent for path, agent in program.walk() if _understands(agent, verb)}
+        nearest = min((path.count("/") for path in able), default=0)
+        able = {path: agent for path, agent in able.items() if path.count("/") == nearest}
         if len(able) > 1:
             raise click.UsageError(f"several understand {verb!r}; say who gets it: --to {' or --to '.join(able)}")
         receiver = next(iter(able.values()), program)
