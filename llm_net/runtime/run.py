@@ -84,11 +84,65 @@ class LocalRun:
     """A run in this event loop: see `ports.Run`. `seed` is the one it was given or made."""
 
     __slots__ = (
+<<<<<<< HEAD
         "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_failing", "_held",
         "_machine", "_may_restart", "_randoms", "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers",
         "_told", "_working", "abandoned", "agent", "blocked", "context", "crowding", "ended", "engine", "id", "idle",
         "limits", "max_depth", "max_messages", "observers", "open", "outside", "over", "place", "result", "root",
         "seed", "sent", "source", "spare", "special", "started", "taps", "tasks", "waiters", "watched", "world",
+=======
+        "_attempts",
+        "_began",
+        "_budget",
+        "_closing",
+        "_dead",
+        "_ended",
+        "_ends",
+        "_error",
+        "_failing",
+        "_held",
+        "_machine",
+        "_may_restart",
+        "_randoms",
+        "_retries",
+        "_seconds",
+        "_status",
+        "_threads",
+        "_ticking",
+        "_timers",
+        "_told",
+        "_working",
+        "abandoned",
+        "agent",
+        "blocked",
+        "context",
+        "crowding",
+        "ended",
+        "engine",
+        "id",
+        "idle",
+        "limits",
+        "max_depth",
+        "max_messages",
+        "observers",
+        "open",
+        "outside",
+        "over",
+        "place",
+        "result",
+        "root",
+        "seed",
+        "sent",
+        "source",
+        "spare",
+        "special",
+        "started",
+        "taps",
+        "tasks",
+        "waiters",
+        "watched",
+        "world",
+>>>>>>> laws
     )  # fmt: skip
 
     def __init__(
@@ -818,6 +872,10 @@ def _state(agent: GenAgent) -> dict[str, Any]:
 def _copied(value: Any) -> Any:
     """A copy of what is an agent's own; other agents, and what cannot be copied (a client, a lock), are shared."""
     try:
+<<<<<<< HEAD
         return deepcopy(value, {SHARED: True})  # type: ignore[dict-item]  # a word of ours among the ids
+=======
+        return deepcopy(value, {SHARED: True})
+>>>>>>> laws
     except Exception:
         return value
