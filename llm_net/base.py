@@ -7,7 +7,6 @@ import inspect
 import os
 from collections.abc import (
     AsyncGenerator,
-    AsyncIterator,
     Awaitable,
     Collection,
     Iterable,
@@ -25,13 +24,20 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import CoreSchemaOrField, GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticOmit, PydanticUndefined
 
 from llm_net.address import AbstractObject, Reference
 from llm_net.chat import Chunk, Completion, Request
 from llm_net.dispatch import Table, names_around
-from llm_net.errors import AmbiguousAddress, InvalidArguments, NotHandling, NotUnderstood, UnknownAddress
+from llm_net.errors import (
+    AmbiguousAddress,
+    DefinitionError,
+    InvalidArguments,
+    NotHandling,
+    NotUnderstood,
+    UnknownAddress,
+)
 from llm_net.event import Callback, Event
 from llm_net.graph import ITSELF, Graph, Link
 from llm_net.limits import Limits
@@ -47,6 +53,9 @@ if TYPE_CHECKING:  # networkx is imported only when a graph is asked for: it cos
 N = TypeVar("N", bound="GenNetwork")
 
 DEFAULT_LIMITS = Limits()
+
+SHARED = "llm_net.shared"
+"""In the memo of a deepcopy: agents are references, not parts of what is copied."""
 
 # Runtimes set nothing but a Handling there; the message module knows only what it needs of it.
 _current = cast("ContextVar[Handling | None]", origin)
@@ -81,7 +90,7 @@ class _AgentInitFn:
 class _WhatJsonCanSay(GenerateJsonSchema):
     """Leaves out fields that hold live objects."""
 
-    def handle_invalid_for_json_schema(self, schema: CoreSchema, error_info: str) -> JsonSchemaValue:
+    def handle_invalid_for_json_schema(self, schema: CoreSchemaOrField, error_info: str) -> JsonSchemaValue:
         raise PydanticOmit
 
 
@@ -113,7 +122,7 @@ class GenAgent(AbstractObject, BaseModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
-    id: str = Field(default="", min_length=1, pattern="^[^/]+$")
+    id: str = Field(default="", min_length=1, pattern="^([^/.]|[^/]{2,})$")  # "." alone is the network itself
     role: Role = "assistant"
     description: str = ""
 
@@ -133,12 +142,15 @@ class GenAgent(AbstractObject, BaseModel):
     """The handlers of this class."""
 
     if TYPE_CHECKING:  # a slot; pydantic would take the annotation for a private attribute
-        _callbacks: dict[str, dict[Callback, bool]] | None
+        _callbacks: ClassVar[dict[str, dict[Callback, bool]] | None]
 
     def __new__(cls, *args: object, **fields: object) -> Self:
         agent = super().__new__(cls)
         _set_callbacks(agent, None)  # a slot, not a private attribute: an idle agent costs 8 bytes for it, not 232
         return agent
+
+    def __deepcopy__(self, memo: dict[Any, Any] | None = None) -> Self:
+        return self if memo is not None and SHARED in memo else super().__deepcopy__(memo)
 
     # ------------------------------------------------------------------------------------------ inside a handler
 
@@ -207,7 +219,7 @@ class GenAgent(AbstractObject, BaseModel):
         """Ask a model on account of this run: its limits of tokens and money hold, its usage is counted."""
         return _handling(self, "complete").complete(model, request)
 
-    def stream(self, model: Model, request: Request) -> AsyncIterator[Chunk]:
+    def stream(self, model: Model, request: Request) -> AsyncGenerator[Chunk]:
         """`complete`, piece by piece."""
         return _handling(self, "stream").stream(model, request)
 
@@ -223,7 +235,8 @@ class GenAgent(AbstractObject, BaseModel):
             MailboxFull: more than a mailboxful waits for a slow listener; await something, or yield, now and then.
         """
         if isinstance(event, Message):
-            event, message = event.method, event
+            message = event
+            event = message.method
         if message is None:
             raise TypeError("emit(event, message) needs a message")
         handling = _current.get()
@@ -234,6 +247,14 @@ class GenAgent(AbstractObject, BaseModel):
         else:
             for callback in self._callbacks_of(event):
                 callback(Event(event, message, self.id))
+
+    def listened(self, event: str) -> bool:
+        """Whether anybody may hear this event if it is emitted now: to make nothing that nobody wants."""
+        handling = _current.get()
+        return self._calls_back(event) if handling is None else handling.listened(event)
+
+    def _calls_back(self, event: str) -> bool:
+        return self._callbacks is not None and any(self._callbacks.get(name) for name in (event, "*"))
 
     def on(self, event: str, callback: Callback) -> None:
         """Call back on each such event of this agent (of a network: of anybody inside). "*" is every event.
@@ -289,12 +310,12 @@ class GenAgent(AbstractObject, BaseModel):
     @property
     def receive_fn(self) -> Function:
         """This agent as a function that a model may call; `message_from` makes the message of its arguments."""
-        kinds = _offers(self)
         branches: list[JsonSchema] = []
-        for name, (kind, method) in kinds.items():
-            declared = kind.declare(omit=(*_OWN_FIELDS, "method", "receiver"))["parameters"]
+        for offer in _offers(self).values():
+            declared = offer.kind.declare(omit=(*_OWN_FIELDS, "method", "receiver"))["parameters"]
             properties = cast(JsonSchema, declared.setdefault("properties", {}))
-            declared["properties"] = {"method": {"type": "string", "const": method, "description": name}, **properties}
+            method: JsonSchema = {"type": "string", "const": offer.method, "description": offer.description}
+            declared["properties"] = {"method": method, **properties}
             declared["required"] = ["method", *cast(list[str], declared.get("required", []))]
             branches.append(declared)
         definitions: JsonSchema = {}
@@ -315,10 +336,12 @@ class GenAgent(AbstractObject, BaseModel):
         if not isinstance(inner, dict) or set(written) != {"message"}:
             raise InvalidArguments(_function_name(self.id), ("They must be an object with one property, message",))
         method = inner.pop("method", None)
-        for kind, verb in _offers(self).values():
-            if verb == method:
-                return kind.from_fn(inner, answering=answering, receiver=self, method=verb)
-        raise InvalidArguments(_function_name(self.id), (f"method must be one of {', '.join(self.receivable_messages)}",))
+        for offer in _offers(self).values():
+            if offer.method == method:
+                return offer.kind.from_fn(inner, answering=answering, receiver=self, method=offer.method)
+        raise InvalidArguments(
+            _function_name(self.id), (f"method must be one of {', '.join(self.receivable_messages)}",)
+        )
 
     @property
     def stands_out(self) -> bool:
@@ -391,12 +414,21 @@ class GenAgent(AbstractObject, BaseModel):
         if (id := fields["id"]).default == "" or isinstance(id.default_factory, _NewId):
             id.default, id.default_factory = PydanticUndefined, _NewId(cls.__name__)
         if "description" not in own_annotations(cls) and cls.__module__ != __name__:
-            fields["description"].default = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
+            fields["description"].default = first_paragraph(cls.__dict__.get("__doc__"))
         return handler(source)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
         super().__pydantic_init_subclass__(**kwargs)
+        for name in own_annotations(cls):
+            if (
+                cls.__module__ != __name__
+                and name in cls.model_fields
+                and any(name in vars(base) for base in cls.__mro__ if base.__module__ == __name__)
+            ):
+                raise DefinitionError(
+                    f"{cls.__qualname__}.{name}", "is a word of every agent; give the field another name"
+                )
         ours = [kind for kind in cls.__mro__ if kind.__module__ in _NOT_HANDLERS]
         cls.handlers = Table.of(
             cls,
@@ -424,15 +456,15 @@ class GenNetwork(GenAgent):
     __slots__ = ("_graph",)  # not a private attribute: those take 1 µs to read
 
     if TYPE_CHECKING:  # a slot; pydantic would take the annotation for a private attribute
-        _graph: Graph[GenAgent]
+        _graph: ClassVar[Graph[GenAgent]]
 
     def model_post_init(self, context: object, /) -> None:
         super().model_post_init(context)
         agents, links = self.agents, self.links
         object.__setattr__(self, "_graph", Graph())
         # From here on the fields are live views of the graph.
-        self.__dict__["agents"] = self._graph.members.values()
-        self.__dict__["links"] = self._graph.links
+        vars(self)["agents"] = self._graph.members.values()
+        vars(self)["links"] = self._graph.links
         for agent in agents:
             self.add(agent)
         for link in links:
@@ -508,7 +540,9 @@ class GenNetwork(GenAgent):
             if first == self.id:
                 return self.find(rest)
             raise self._unknown(address)
-        found = {path + address: network._graph.members[address] for path, network in self._nested() if address in network}
+        found = {
+            path + address: network._graph.members[address] for path, network in self._nested() if address in network
+        }
         if not found:
             raise self._unknown(address)
         if len(found) > 1:
@@ -536,7 +570,7 @@ class GenNetwork(GenAgent):
 
     def address_of(self, agent: AbstractObject | str) -> str:
         """The path of an agent from this network. Raises UnknownAddress, AmbiguousAddress."""
-        if isinstance(agent, str) or isinstance(agent, Reference):
+        if isinstance(agent, (str, Reference)):
             return self.find(agent if isinstance(agent, str) else agent.id)[0]
         if self._graph.members.get(agent.id) is agent:
             return agent.id
@@ -599,12 +633,12 @@ class GenNetwork(GenAgent):
         an enum, so that under constrained decoding nobody can be addressed who does not exist."""
         offers = self._offers_to(agent if isinstance(agent, GenAgent) else self[agent])
         functions: list[Function] = []
-        for name, (kind, _, receivers) in offers.items():
-            declared = kind.declare(receivers=receivers, omit=(*_OWN_FIELDS, "method"))
-            functions.append({**declared, "name": name})
+        for name, (offer, receivers) in offers.items():
+            declared = offer.kind.declare(receivers=receivers, omit=(*_OWN_FIELDS, "method"))
+            functions.append({**declared, "name": name, "description": offer.description})
         return functions
 
-    def message_from(  # type: ignore[override]  # a network makes messages to its members, an agent to itself
+    def message_from(
         self,
         arguments: str | Mapping[str, Any],
         *,
@@ -618,18 +652,18 @@ class GenNetwork(GenAgent):
         offers = self._offers_to(sender)
         if name not in offers:
             raise InvalidArguments(name or "?", (f"There is no such function; there are {', '.join(offers)}",))
-        kind, method, receivers = offers[name]
+        offer, receivers = offers[name]
         written = parse_arguments(name, arguments)
         if written.get("receiver") not in receivers:
             raise InvalidArguments(name, (f"receiver must be one of {', '.join(receivers)}",))
-        return kind.from_fn(written, network=self, answering=answering, sender=sender, method=method)
+        return offer.kind.from_fn(written, network=self, answering=answering, sender=sender, method=offer.method)
 
-    def _offers_to(self, agent: GenAgent) -> dict[str, tuple[type[Message], str, list[str]]]:
-        offers: dict[str, tuple[type[Message], str, list[str]]] = {}
+    def _offers_to(self, agent: GenAgent) -> dict[str, tuple[Offer, list[str]]]:
+        offers: dict[str, tuple[Offer, list[str]]] = {}
         for member in self:
             if member is not agent:
-                for name, (kind, method) in _offers(member).items():
-                    offers.setdefault(name, (kind, method, []))[2].append(member.id)
+                for name, offer in _offers(member).items():
+                    offers.setdefault(name, (offer, []))[1].append(member.id)
         return offers
 
     def lint(self) -> list[str]:
@@ -678,13 +712,30 @@ def can_handle(table: Table, what: Message | type[Message] | str) -> bool:
     return table.find(kind, method) is not None
 
 
-def _offers(agent: GenAgent) -> dict[str, tuple[type[Message], str]]:
-    """What an agent understands, as functions: name, message class, method."""
-    return {
-        _function_name(verb if kind is Message else kind.function_name()): (kind, verb)
-        for verb, kinds in agent.receivable_messages.items()
-        for kind in kinds
-    }
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A message that an agent understands, as a function for a model; described by its class, or by its handler."""
+
+    kind: type[Message]
+    method: str
+    description: str
+
+
+def _offers(agent: GenAgent) -> dict[str, Offer]:
+    """What an agent understands, by name of the function."""
+    offers: dict[str, Offer] = {}
+    for handler in type(agent).handlers:
+        for kind in handler.kinds:
+            name = _function_name(handler.method if kind is Message else kind.function_name())
+            told = first_paragraph(handler.function.__doc__) or f"Send a message {handler.method!r}"
+            description = kind.declare()["description"] if kind is not Message else told
+            offers.setdefault(name, Offer(kind, handler.method, description))
+    return offers
+
+
+def first_paragraph(text: str | None) -> str:
+    """The first paragraph of a docstring, in one line."""
+    return " ".join(inspect.cleandoc(text or "").partition("\n\n")[0].split())
 
 
 def _function_name(text: str) -> str:

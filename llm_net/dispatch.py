@@ -58,7 +58,9 @@ def handles(*targets: type[Message] | str) -> Callable[[F], F]:
 def blocking(function: F) -> F:
     """Run this plain handler in a thread: it may take long or wait without holding up the other agents."""
     if _colour(function) != PLAIN:
-        raise DefinitionError(f"@blocking {function.__name__}", "is for a plain `def` that returns; an async handler waits by itself")
+        raise DefinitionError(
+            f"@blocking {function.__name__}", "is for a plain `def` that returns; an async handler waits by itself"
+        )
     function.__blocking__ = True  # type: ignore[attr-defined]  # read back by `Table.of`
     return function
 
@@ -81,7 +83,7 @@ def every(seconds: float) -> Callable[[F], F]:
 class Table:
     """The handlers of one class."""
 
-    __slots__ = ("everyday", "ticks", "_cache", "_pending", "_reserved", "_subject", "_typed", "_verbs")
+    __slots__ = ("_cache", "_pending", "_reserved", "_subject", "_typed", "_verbs", "everyday", "ticks")
 
     def __init__(self, subject: str, reserved: Iterable[str] = ()) -> None:
         self._subject = subject
@@ -127,7 +129,9 @@ class Table:
                 table.ticks = table.ticks or hasattr(function, "__every__")
                 if parameter is None:
                     if _is_marked(function):
-                        raise DefinitionError(f"{kind.__qualname__}.{name}", "a handler takes a message: `(self, message: Message)`")
+                        raise DefinitionError(
+                            f"{kind.__qualname__}.{name}", "a handler takes a message: `(self, message: Message)`"
+                        )
                 elif not isinstance(parameter.annotation, str):
                     table._add(function, name, parameter.annotation)
                 else:
@@ -170,8 +174,13 @@ class Table:
     def _search(self, kind: type[Message], method: str) -> Handler | None:
         self._settle()
         typed = [handler for handler in self._typed if issubclass(kind, handler.kinds)]
-        if typed:  # the nearest class wins
-            return min(typed, key=lambda handler: min(kind.__mro__.index(k) for k in handler.kinds if issubclass(kind, k)))
+        typed.sort(key=lambda handler: min(kind.__mro__.index(k) for k in handler.kinds if issubclass(kind, k)))
+        if typed and typed[0].kinds != (Message,):  # the nearest class wins
+            return typed[0]
+        # `@handles(Message)` takes what nobody else does.
+        return self._by_verb(kind, method) or next(iter(typed), None)
+
+    def _by_verb(self, kind: type[Message], method: str) -> Handler | None:
         if (handler := self._accepting(method, kind)) is not None:
             return handler
         for base in kind.__mro__[:-1]:  # a message of a subclass goes where its base class would
@@ -203,7 +212,9 @@ class Table:
                 if parameter.name != "message":  # some other method that takes something unknown to us
                     self._pending.pop(0)
                     continue
-                raise DefinitionError(f"{self._subject}.{name}", f"its annotation {parameter.annotation!r}: {unknown}") from None
+                raise DefinitionError(
+                    f"{self._subject}.{name}", f"its annotation {parameter.annotation!r}: {unknown}"
+                ) from None
             self._pending.pop(0)
             self._add(function, name, annotation)
 
@@ -259,7 +270,10 @@ def _is_marked(function: FunctionType) -> bool:
 def _message_parameter(function: FunctionType) -> inspect.Parameter | None:
     """The parameter after self, if it may be a message: annotated with something, or called `message`."""
     parameters = list(inspect.signature(function, follow_wrapped=True).parameters.values())[1:]
-    if not parameters or parameters[0].kind not in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
+    if not parameters or parameters[0].kind not in (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    ):
         return None
     first, *others = parameters
     if any(p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in others):
@@ -270,7 +284,9 @@ def _message_parameter(function: FunctionType) -> inspect.Parameter | None:
 
 
 def _message_kinds(annotation: object) -> tuple[type[Message], ...] | None:
-    members = typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, UnionType) else (annotation,)
+    members = (
+        typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, UnionType) else (annotation,)
+    )
     kinds = tuple(member for member in members if isinstance(member, type) and issubclass(member, Message))
     return kinds if kinds and len(kinds) == len(members) else None
 

@@ -198,7 +198,9 @@ class ForgedSender(DeliveryError):
     sender: str
 
     def __str__(self) -> str:
-        return f"{self.agent!r} cannot send in the name of {self.sender!r}; leave out the sender, or `forward` the message"
+        return (
+            f"{self.agent!r} cannot send in the name of {self.sender!r}; leave out the sender, or `forward` the message"
+        )
 
 
 # ---------------------------------------------------------------------------------------------- runs
@@ -301,7 +303,9 @@ class AlreadyRunning(RunError):
     network: str
 
     def __str__(self) -> str:
-        return f"network {self.network!r} is running in another event loop; wait for that run, or build a second network"
+        return (
+            f"network {self.network!r} is running in another event loop; wait for that run, or build a second network"
+        )
 
 
 @dataclass(eq=False)

@@ -27,7 +27,7 @@ class Link:
 
 
 class Graph(Generic[A]):
-    """The members of one network by id, and its links. Changes are told to the watchers at once, with the agent if one was added."""
+    """The members of one network by id, and its links. Changes are told to the watchers at once, with an agent that is new."""
 
     __slots__ = ("_links", "_listeners", "members", "networks", "periodic", "watchers")
 

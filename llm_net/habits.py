@@ -109,7 +109,7 @@ def place_of(function: FunctionType, line: int = 1) -> str:
 def _functions(member: object) -> Iterable[FunctionType]:
     match member:
         case FunctionType():
-            return [] if member.__module__.startswith("pydantic.") else [member]
+            return [] if member.__module__.startswith(("pydantic.", *_BASES)) else [member]  # pydantic copies some down
         case classmethod() | staticmethod():
             return _functions(member.__func__)
         case property():

@@ -58,12 +58,12 @@ class _House:
         """Whether agents add agents, so that nobody can say yet who will be there."""
         return any(self.habits(agents[0]).adds for agents in self.alike.values())
 
-    def sends(self) -> Iterator[tuple[str, str, Member, str, Sent]]:
-        """Every message that is sent: prefix, who sends it, one of them, in which method, the message."""
+    def sends(self) -> Iterator[tuple[str, list[Member], Sent]]:
+        """Every message that is sent: where, by which agents, and the message."""
         for (_, prefix), agents in self.alike.items():
-            for name, sends in self.habits(agents[0]).sends.items():
+            for sends in self.habits(agents[0]).sends.values():
                 for sent in sends:
-                    yield prefix, _names(agents), agents[0], name, sent
+                    yield prefix, agents, sent
 
     def at(self, prefix: str, address: str) -> Member | None:
         """Who lives at an address that agents of this network write: here, in a network around, or alone of that id."""
@@ -81,6 +81,8 @@ class _House:
 
     def inside(self, prefix: str, path: str) -> Member | None:
         """Who lives at this path of members, also through networks that are in themselves."""
+        if (found := self.paths.get(prefix + path)) is not None:
+            return found
         agent: Member | None = self.networks[prefix]
         for id in path.split("/"):
             agent = {member.id: member for member in agent}.get(id) if agent is not None and is_network(agent) else None
@@ -90,15 +92,16 @@ class _House:
         """What can be heard of a source, each event with its messages; None if that cannot be said."""
         if source == ITSELF:
             return self._emitted_by([self.networks[prefix]])
-        path = prefix + source
-        between = [
-            name for name in self.networks if name != prefix and name.startswith(prefix) and path.startswith(name)
-        ]
-        below = [name for name in self.networks if name.startswith(path + "/")]
-        if any(_overrides(self.networks[name], "boundary") for name in between + below):
+        agent, path = self.paths[prefix + source], prefix + source + "/"
+        on_the_way = [path[:end] for end in range(len(prefix) + 1, len(path)) if path[end - 1] == "/"]
+        if any(_overrides(self.networks[name], "boundary") for name in on_the_way):
             return None
-        inside = (agent for name, agent in self.paths.items() if name.startswith(path + "/"))
-        return self._emitted_by([self.paths[path], *inside])
+        if not is_network(agent):
+            return self._emitted_by([agent])
+        inside = [network for name, network in self.networks.items() if name.startswith(path)]
+        if not inside or any(_overrides(network, "boundary") for network in inside):
+            return None  # it renames events, or is in itself
+        return self._emitted_by([agent, *(member for name, member in self.paths.items() if name.startswith(path))])
 
     def _emitted_by(self, agents: Iterable[Member]) -> dict[str, list[Made | None]] | None:
         found: dict[str, list[Made | None]] = {}
@@ -163,8 +166,8 @@ def _messages(house: _House) -> Iterator[str]:
     """Messages to nobody, or that nobody handles."""
     if house.grows:
         return
-    for prefix, names, _, _, sent in house.sends():
-        made = sent.made
+    for prefix, agents, sent in house.sends():
+        names, made = _names(agents), sent.made
         if not made.addressed or made.method is None:
             continue
         method, handler = made.method, _handler(made.method, made.kind)
@@ -186,8 +189,8 @@ def _messages(house: _House) -> Iterator[str]:
 
 def _answers(house: _House) -> Iterator[str]:
     """Answers that come to an agent which does not wait for them and has no handler for them."""
-    for prefix, names, sender, _, sent in house.sends():
-        made = sent.made
+    for prefix, agents, sent in house.sends():
+        names, sender, made = _names(agents), agents[0], sent.made
         if not made.addressed or sent.waits or made.method is None:
             continue
         if made.receiver is not None:

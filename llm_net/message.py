@@ -117,7 +117,8 @@ def own_annotations(kind: type) -> Mapping[str, object]:
         import annotationlib
 
         return annotationlib.get_annotations(kind, format=annotationlib.Format.FORWARDREF)
-    return kind.__dict__.get("__annotations__", {})
+    own: Mapping[str, object] = vars(kind).get("__annotations__", {})
+    return own
 
 
 class _MessageSchema:
@@ -143,12 +144,13 @@ def _live_message(value: object, info: ValidationInfo) -> Message:
 
 
 M = TypeVar("M", bound="Message")
+M_co = TypeVar("M_co", bound="Message", covariant=True)
 
 
-class Answer(Protocol[M]):
+class Answer(Protocol[M_co]):
     """`Kind.reply(message, **fields)`."""
 
-    def __call__(self, message: Message, **fields: Any) -> M: ...
+    def __call__(self, message: Message, **fields: Any) -> M_co: ...
 
 
 class OwnAnswer(Protocol):
@@ -344,10 +346,10 @@ class Message(AbstractMessage, BaseModel):
             if network is not None and isinstance(address := fields.get(name), str):
                 try:
                     fields[name] = network[address]
-                except LookupError as unknown:
-                    problems.append(str(unknown.args[0]) if unknown.args else f"{name} {address!r} is unknown")
-                except Exception as unknown:  # noqa: BLE001 - whatever a directory says, the model is told
-                    problems.append(str(unknown))
+                except KeyError:
+                    problems.append(f"{name} {address!r} is unknown")
+                except Exception as reason:  # noqa: BLE001 - whatever a directory says, the model is told
+                    problems.append(str(reason))
         if answering is not None:
             named = fields.get("reply_to", answering.id)
             found = next((message for message in reversed(answering.thread()) if message.id == named), None)
@@ -453,7 +455,7 @@ def _plain_defaults(kind: type[Message]) -> dict[str, object] | None:
         or rules.validators
         or kind.__private_attributes__
         or kind.model_post_init is not BaseModel.model_post_init
-        or kind.__init__ is not BaseModel.__init__
+        or cast(object, kind.__init__) is not BaseModel.__init__
         or kind.model_config.get("validate_default")
         or kind.model_config.get("extra") != "forbid"
     ):
@@ -551,7 +553,7 @@ def _validated_reply(kind: type[M], message: Message, fields: dict[str, Any]) ->
 
 def stamp(message: Message, sender: AbstractObject) -> None:
     """Write the sender on a message that has none, just before it leaves: nobody else has seen it yet."""
-    fields = message.__dict__
+    fields: dict[str, Any] = message.__dict__  # pyright: ignore[reportAssignmentType]  # of an instance, not of a class
     fields["sender"] = sender
     if "role" not in message.__pydantic_fields_set__:
         fields["role"] = getattr(sender, "role", "user")

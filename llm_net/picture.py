@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeGuard
 
 from llm_net.dispatch import Table
-from llm_net.errors import MissingDependency
 from llm_net.graph import ITSELF, Link
 from llm_net.message import Message
 
@@ -71,14 +70,9 @@ def links_of(prefix: str, network: Network) -> Iterator[Link]:
 def graph_of(network: Network) -> MultiDiGraph[str]:
     """The network as networkx knows it: nodes are addresses (attribute `agent`), edges go from source to listener and
     have the event as key. Nested networks are nodes, and so is what they hold; the outermost is `.` where it is linked.
-
-    Raises:
-        MissingDependency: networkx is not installed.
     """
-    try:
-        from networkx import MultiDiGraph
-    except ImportError:
-        raise MissingDependency("networkx", "graph", "the graph of a network") from None
+    from networkx import MultiDiGraph
+
     graph: MultiDiGraph[str] = MultiDiGraph()
     for prefix, inner in networks_of(network):
         for agent in inner:
@@ -98,7 +92,7 @@ def mermaid_of(network: Network) -> str:
     is in it.
     """
     links = [link for prefix, inner in networks_of(network) for link in links_of(prefix, inner)]
-    linked = {end for link in links for end in (link.source, link.listener)}
+    linked = dict.fromkeys(end for link in links for end in (link.source, link.listener))
     names: dict[str, str] = {}
 
     def name(address: str) -> str:
@@ -118,6 +112,7 @@ def mermaid_of(network: Network) -> str:
                 yield f'{name(path)}["{_label(agent.id)}"]'
 
     lines = ["flowchart LR", *("  " + line for line in box(ITSELF, network, frozenset((id(network),))))]
+    lines += [f'  {name(end)}["{_label(end)}"]' for end in linked if end not in names]  # in networks drawn once
     lines += (f'  {name(link.source)} -->|"{_label(link.event)}"| {name(link.listener)}' for link in links)
     return "\n".join(lines) + "\n"
 

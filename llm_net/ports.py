@@ -6,7 +6,7 @@ when one is right.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -62,8 +62,8 @@ class Observation:
     """Something that happened in a run, told to its observers.
 
     `kind` of a message: "sent" (to one receiver), then "started", then exactly one of "handled", "failed", "expired",
-    "cancelled", "rejected", "dead" (a reply to a call, and what goes outside, is taken without being "started"). Besides: "retried", "emitted" (`message` under `event`), "model" (a call of a model
-    ended; `usage`), and "ended" (the run itself).
+    "cancelled", "rejected", "dead". (A reply that a `call` waits for is "handled" by being taken, without "started".)
+    Besides: "retried", "emitted" (`message` under `event`), "model" (a call of a model ended; `usage`), and "ended" (the run).
 
     Args:
         address: whose message, event or model it is, from the outermost network; "" for the outside.
@@ -71,7 +71,8 @@ class Observation:
     """
 
     kind: Literal[
-        "sent", "started", "handled", "failed", "expired", "cancelled", "rejected", "dead", "retried", "emitted", "model", "ended"
+        "sent", "started", "handled", "failed", "expired", "cancelled", "rejected", "dead", "retried", "emitted", "model",
+        "ended",
     ]  # fmt: skip
     run: str
     address: str
@@ -187,7 +188,9 @@ class Run(Protocol):
 class Runtime(Protocol):
     """Where agents run."""
 
-    def run(self, network: AbstractObject, root: Message | None, *, limits: Limits, observers: Sequence[Observer]) -> Run:
+    def run(
+        self, network: AbstractObject, root: Message | None, *, limits: Limits, observers: Sequence[Observer]
+    ) -> Run:
         """Prepare a run of this network (a GenNetwork, or one agent); nothing starts before it is entered."""
         ...
 
@@ -214,5 +217,6 @@ class Handling(Protocol):
     def call(self, message: Message, timeout: float | None) -> Awaitable[Message]: ...
     def gather(self, messages: Iterable[Message], k: int | None, timeout: float | None) -> Awaitable[list[Message]]: ...
     def emit(self, event: str, message: Message) -> None: ...
+    def listened(self, event: str) -> bool: ...
     def complete(self, model: Model, request: Request) -> Awaitable[Completion]: ...
-    def stream(self, model: Model, request: Request) -> AsyncIterator[Chunk]: ...
+    def stream(self, model: Model, request: Request) -> AsyncGenerator[Chunk]: ...

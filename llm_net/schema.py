@@ -10,11 +10,11 @@ from pydantic import JsonValue
 
 JsonSchema: TypeAlias = dict[str, JsonValue]
 
-STRICT_KEYWORDS = frozenset(
-    ["type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref", "$defs"]
-    + ["description", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems"]
-    + ["pattern"]
-)
+STRICT_KEYWORDS = frozenset((
+    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref", "$defs",
+    "description", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems",
+    "maxItems",
+))  # fmt: skip
 """What strict mode takes. Source: OpenAI, "Structured model outputs: supported schemas" (2025). Whatever else a schema
 says is left out of the declaration and still checked when the arguments come back."""
 
@@ -89,7 +89,7 @@ def _drop_unused_definitions(schema: JsonSchema) -> None:
         schema["$defs"] = {name: definitions[name] for name in definitions if name in used}
 
 
-def _strict(schema: JsonValue) -> JsonValue:
+def _strict(schema: JsonValue) -> JsonSchema | None:
     """The schema in strict form, or None where strict mode cannot say it (free-form objects, tuples, anything-goes)."""
     if not isinstance(schema, dict):
         return None
@@ -100,18 +100,20 @@ def _strict(schema: JsonValue) -> JsonValue:
     if not strict.keys() & {"type", "anyOf", "enum", "const"} or "prefixItems" in node or "allOf" in node:
         return None
     if isinstance(branches := strict.get("anyOf"), list):
-        strict_branches = [_strict(branch) for branch in branches]
-        if None in strict_branches:
+        strict_branches = [strict_branch for branch in branches if (strict_branch := _strict(branch)) is not None]
+        if len(strict_branches) < len(branches):
             return None
-        strict["anyOf"] = strict_branches
+        strict["anyOf"] = [*strict_branches]
     if "items" in strict and (items := _strict(strict["items"])) is not None:
         strict["items"] = items
     elif strict.get("type") == "array":
         return None
     if isinstance(definitions := strict.get("$defs"), dict):
-        strict_definitions = {name: _strict(definition) for name, definition in definitions.items()}
-        if None in strict_definitions.values():
-            return None
+        strict_definitions: JsonSchema = {}
+        for name, definition in definitions.items():
+            if (strict_definition := _strict(definition)) is None:
+                return None
+            strict_definitions[name] = strict_definition
         strict["$defs"] = strict_definitions
     if strict.get("type") == "object":
         properties = strict.get("properties")
@@ -130,14 +132,15 @@ def _strict(schema: JsonValue) -> JsonValue:
     return strict
 
 
-def nullable(schema: JsonValue) -> JsonValue:
+def nullable(schema: JsonSchema) -> JsonSchema:
     """The schema, or null."""
+    null: JsonSchema = {"type": "null"}
     match schema:
         case {"anyOf": list(branches)}:
-            return schema if {"type": "null"} in branches else {**schema, "anyOf": [*branches, {"type": "null"}]}
+            return schema if null in branches else {**schema, "anyOf": [*branches, null]}
         case {"type": list(kinds)} if "null" in kinds:
             return schema
         case {"type": str(kind), **rest} if "enum" not in rest and "const" not in rest:
             return {**schema, "type": [kind, "null"]}
         case _:
-            return {"anyOf": [schema, {"type": "null"}]}
+            return {"anyOf": [schema, null]}

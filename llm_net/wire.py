@@ -8,7 +8,7 @@ The last one is the message; each answers the one before it. A kind is the name 
 process has defined already: it is looked up among the subclasses of Message, never imported. Agents are written as
 their addresses, answered messages as their ids, lone surrogates as U+FFFD. Every field is written, defaults too, and
 comes back equal where its type says what it is; where a type takes any JSON (`metadata`), or a union both a string and
-something that JSON writes as one (`str | Decimal`), it comes back as JSON has it.
+something that JSON writes as one (`str | Decimal`), it comes back as JSON has it. Zones of time keep whole minutes.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ import json
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
 from math import isfinite
 from operator import attrgetter
 from types import ModuleType
-from typing import Any, Literal, TypeAlias, assert_never, get_args
+from typing import Any, Literal, TypeAlias, assert_never, cast, get_args
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from llm_net.address import AbstractObject, Border, Reference
-from llm_net.errors import DeliveryError, MissingDependency, WireError
+from llm_net.errors import DeliveryError, WireError
 from llm_net.message import Directory, Message
 
 Format: TypeAlias = Literal["json", "msgpack"]
@@ -49,7 +48,10 @@ LONGEST_ADDRESS = 1_000
 
 
 class Elsewhere(Message):
-    """A message of which only the id is known here: it was left behind when its thread was sent."""
+    """A message of which only the id is known here: it was left behind when its thread was sent.
+
+    Its other fields say nothing.
+    """
 
 
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
@@ -80,7 +82,7 @@ def encode(
     Raises:
         WireError: it is too long or too deep, or something in it cannot be written.
     """
-    written = _written(message, format, ancestors, Border(address=address), limit, _nothing)
+    written = _written(message, format, ancestors, Border(address=address), limit, lambda id: False)
     return _document([record for _, record in written], format)
 
 
@@ -104,7 +106,7 @@ def decode(
     Raises:
         WireError: these are no bytes of a message. Nothing of them is kept; nothing they name is imported or called.
     """
-    return _read(data, format, kinds, directory, limit, _nothing)[-1]
+    return _read(data, format, kinds, directory, limit, lambda id: None)[-1]
 
 
 class Line:
@@ -155,11 +157,12 @@ class Line:
             self._received.keep(message)
         return messages[-1]
 
-    def _shared(self, id: str) -> Message | None:
-        return self._sent.get(id, among=self._memory) or self._received.get(id)
+    def _shared(self, id: str) -> bool:
+        return self._received.get(id) is not None or self._sent.get(id, among=self._memory) is not None
 
     def _remembered(self, id: str) -> Message | None:
-        return self._received.get(id) or self._sent.get(id)
+        received = self._received.get(id)
+        return self._sent.get(id) if received is None else received
 
 
 class _Memory:
@@ -185,10 +188,6 @@ class _Memory:
         return message if among is None or self._count - number <= among else None
 
 
-def _nothing(id: str) -> Message | None:
-    return None
-
-
 # ---------------------------------------------------------------------------------------------- writing
 
 
@@ -198,24 +197,30 @@ def _written(
     ancestors: int | None,
     border: Border,
     limit: int,
-    shared: Callable[[str], Message | None],
+    shared: Callable[[str], bool],
 ) -> list[tuple[Message, bytes]]:
     """The message and those before it that go along, the eldest first, each with its record."""
-    room = limit - len(_document([], format)) - 4  # the header of a long array in msgpack
+    room = limit - 32  # for what the document adds
     written: list[tuple[Message, bytes]] = []
-    next: Message | None = message
-    while next is not None:
-        record = _record(next, format, border)
+    following: Message | None = message
+    while following is not None and not (written and (type(following) is Elsewhere or shared(following.id))):
+        if ancestors is not None and len(written) > ancestors:
+            break
+        optional = ancestors is not None and bool(written)
+        try:
+            record = _record(following, format, border)
+        except WireError:
+            if optional:
+                break
+            raise
         room -= len(record) + 1
         if room < 0:
-            if ancestors is not None and written:
+            if optional:
                 break
-            what = "the message" if ancestors is not None else "the message with its thread"
+            what = "it" if ancestors is not None else "its whole thread"
             raise WireError(f"{what} is longer than {limit} bytes; send less of it, or raise `limit` at both ends")
-        written.append((next, record))
-        next = next.reply_to
-        if next is not None and (len(written) - 1 == ancestors or type(next) is Elsewhere or shared(next.id)):
-            break
+        written.append((following, record))
+        following = following.reply_to
     written.reverse()
     return written
 
@@ -308,7 +313,8 @@ def _read(
         return Reference(address)
 
     def message(id: str) -> Message:
-        return here.get(id) or remembered(id) or Elsewhere(id=id, created_at=_LONG_AGO)
+        known = here[id] if id in here else remembered(id)
+        return Elsewhere(id=id, created_at=_LONG_AGO) if known is None else known
 
     border = Border(agent=agent, message=message)
     last: Message | None = None
@@ -398,10 +404,9 @@ def _parsed_msgpack(data: bytes) -> object:
 
 
 def _msgpack() -> ModuleType:
-    try:
-        return import_module("msgpack")  # lazily: most programs need no msgpack
-    except ImportError:
-        raise MissingDependency("msgpack", "msgpack", "the wire format msgpack") from None
+    import msgpack  # lazily: most programs need no msgpack
+
+    return cast(ModuleType, msgpack)
 
 
 def _sentence(invalid: ValidationError) -> str:

@@ -397,10 +397,34 @@ def test_ancestors_that_do_not_fit_are_left_behind() -> None:
     assert [type(message) for message in back.thread()] == [Elsewhere, Message, Message]
 
 
+def test_an_ancestor_that_cannot_be_written_is_left_behind() -> None:
+    class Introduction(Message):
+        friend: Bob
+
+    last = Introduction(friend=Bob(id="bob")).reply(body="nice to meet you")
+
+    assert isinstance(decode(encode(last)).reply_to, Elsewhere)
+    with pytest.raises(WireError, match="declare that field as `Address`"):
+        encode(last, ancestors=None)
+
+
+def test_a_message_may_have_a_length_of_its_own() -> None:
+    class Batch(Message):
+        def __len__(self) -> int:
+            return 0
+
+    here, there = Line(), Line()
+    batch = Batch()
+    there.decode(here.encode(batch))
+
+    assert len(json.loads(here.encode(batch.reply()))["thread"]) == 1
+    assert type(decode(encode(batch.reply())).reply_to) is Batch
+
+
 def test_a_whole_thread_that_does_not_fit_is_refused() -> None:
     last = Message(body="x" * 5_000).reply(body="y" * 5_000)
 
-    with pytest.raises(WireError, match="with its thread is longer than 6000 bytes"):
+    with pytest.raises(WireError, match="its whole thread is longer than 6000 bytes"):
         encode(last, ancestors=None, limit=6_000)
 
 
@@ -485,7 +509,7 @@ def test_a_line_that_lost_a_message_marks_the_gap_and_goes_on() -> None:
 def test_a_message_that_a_line_refuses_is_not_thought_to_have_crossed() -> None:
     here, there = Line(limit=1_000), Line(limit=1_000)
     message = Message(body="x" * 2_000)
-    with pytest.raises(WireError, match="longer than 1000 bytes"):
+    with pytest.raises(WireError, match="it is longer than 1000 bytes"):
         here.encode(message)
 
     answer = there.decode(here.encode(message.reply()))
@@ -901,7 +925,7 @@ def test_an_integer_beyond_msgpack_is_refused_with_the_cure() -> None:
 
 
 def test_what_is_too_long_is_refused_where_it_is_sent() -> None:
-    with pytest.raises(WireError, match="the message is longer than 8388608 bytes"):
+    with pytest.raises(WireError, match="it is longer than 8388608 bytes"):
         encode(Message(body="x" * 10_000_000))
 
 

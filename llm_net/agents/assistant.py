@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from inspect import getdoc, isawaitable
 from typing import Any, cast
@@ -12,7 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import to_json
 
 from llm_net.base import GenAgent
-from llm_net.chat import Chunk, Completion, Request, Settings, TextDelta, Tool, ToolCall, ToolResult, Turn, system, user
+from llm_net.chat import Completion, Request, Settings, TextDelta, Tool, ToolCall, ToolResult, Turn, system, user
 from llm_net.dispatch import handles
 from llm_net.errors import (
     AgentFailed,
@@ -126,10 +126,10 @@ class Assistant(GenAgent):
         request = Request([system(instructions), *turns], tools=tools, settings=self.settings)
         completion: Completion | None = None
         # What `stream` gives is an async generator: closed at once, it stops the model at once.
-        async with aclosing(cast(AsyncGenerator[Chunk], self.stream(self.model, request))) as chunks:
+        async with aclosing(self.stream(self.model, request)) as chunks:
             async for chunk in chunks:
                 match chunk:
-                    case TextDelta(text):
+                    case TextDelta(text) if self.listened("delta"):
                         self.emit(Message(method="delta", body=text, reply_to=message))
                     case Completion():
                         completion = chunk

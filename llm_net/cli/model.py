@@ -13,6 +13,10 @@ from llm_net.llm.local import LocalModel
 from llm_net.llm.weights import KNOWN, find
 from llm_net.ports import Model
 
+SLOTS = 1
+"""Calls at the same time of a model on this machine: several are rounded differently, and the same seed shall give the
+same words (with 4, one answer in 24 was another one)."""
+
 FORMS = (*KNOWN, "PATH.gguf", "PROVIDER:NAME", "NAME@URL")
 """What can be said: a model that can be fetched, a file, a provider's model, a model of a server."""
 
@@ -31,18 +35,18 @@ def model_of(words: str) -> Model:
         if find_spec("xllamacpp") is None:  # said before 98 MB are fetched for nothing
             raise MissingDependency("xllamacpp", "local", "a model on this machine")
         if words in KNOWN:
-            return LocalModel(_weights(words))
+            return LocalModel(_weights(words), slots=SLOTS)
         if not Path(words).is_file():
             near = sorted(str(path) for path in Path(words).parent.glob("*.gguf"))
             raise click.BadParameter(
                 f"there is no file {words!r}{did_you_mean(words, near[:20])}", param_hint="--model"
             )
-        return LocalModel(Path(words))
+        return LocalModel(words, slots=SLOTS)
     name, _, url = words.partition("@")
     if url or ":" in words:
         from llm_net.llm.pydantic_ai import ProviderModel
 
-        return ProviderModel(f"openai:{name}", base_url=url) if url else ProviderModel(words)
+        return ProviderModel(name, base_url=url) if url else ProviderModel(words)
     raise click.BadParameter(f"there is no model {words!r}{did_you_mean(words, FORMS)}", param_hint="--model")
 
 

@@ -94,7 +94,8 @@ def _find(names: Mapping[str, object], path: Path, name: str) -> GenAgent:
         return agents[outermost.popitem()[1]]
     if not outermost:
         raise LookupError(
-            f"{path} holds no GenNetwork and no GenAgent; assign one to a name, such as `network = GenNetwork(…)`"
+            f"{path} holds no GenNetwork and no GenAgent; assign one to a name, as in `network = GenNetwork(…)`, "
+            f"or say which function makes one: {path}:NAME"
         )
     raise LookupError(
         f"{path} holds several: {', '.join(outermost.values())}; say which: {path}:{next(iter(outermost.values()))}"

@@ -25,7 +25,7 @@ class Writer(GenAgent):
 
     async def arequest(self, message: Message) -> AsyncIterator[Message]:  # handles the method "request"
         turns = [system("You answer in one short sentence."), user(message.body)]
-        completion = await self.complete(self.model, Request(turns, settings=Settings(max_tokens=40)))
+        completion = await self.complete(self.model, Request(turns, settings=Settings(max_tokens=80)))
         self.written += 1
         self.emit("draft", message.reply(body=completion.text))  # whoever listens hears it
         yield message.reply(body=completion.text)  # goes to whoever asked

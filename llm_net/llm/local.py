@@ -6,7 +6,6 @@ Knows nothing of how the weights came here; see `weights`. What was measured to 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import os
 import secrets
@@ -480,9 +479,10 @@ class _Server:
         unix: bool = os.name == "posix",
     ) -> None:
         try:
-            engine: Any = importlib.import_module("xllamacpp")
+            import xllamacpp
         except ImportError as error:
             raise MissingDependency("xllamacpp", "local", "the embedded model") from error
+        engine: Any = xllamacpp
         params = engine.CommonParams()
         params.model.path = str(path)
         params.verbosity = -1

@@ -6,6 +6,7 @@ Knows the terminal, and of the run only what observers are told.
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from time import monotonic
 from types import TracebackType
@@ -57,6 +58,8 @@ class Progress:
         self._counts: Counter[str] = Counter()
         self._busy: dict[tuple[str, str], str] = {}
         self._said: dict[str, str] = {}
+        self._first_words: dict[str, float] = {}  # when they came
+        self._decoding: list[tuple[float, float]] = []  # from when to when at least one model was at work
         self._usage = Usage()
         self._emitted: Observation | None = None
         self._result: Message | None = None
@@ -73,7 +76,7 @@ class Progress:
                 get_renderable=self._now,
                 transient=True,
                 refresh_per_second=10,
-                redirect_stderr=False,
+                redirect_stderr=sys.stderr.isatty(),
             )
             self._live.start()
         return self
@@ -92,6 +95,7 @@ class Progress:
         """Show what an agent is saying, while it says it, below the line that lives; an empty text takes it away."""
         if text:
             self._said[address] = text
+            self._first_words.setdefault(address, monotonic())
         else:
             self._said.pop(address, None)
 
@@ -129,6 +133,10 @@ class Progress:
                 self._result = message
         if observation.kind == "model" and observation.usage is not None:
             self._usage += observation.usage
+            began, ended = monotonic() - observation.seconds, monotonic()
+            while self._decoding and self._decoding[-1][1] > began:  # what overlaps counts once
+                began = min(began, self._decoding.pop()[0])
+            self._decoding.append((began, ended))
 
     # ------------------------------------------------------------------------------------------ lines
 
@@ -142,10 +150,11 @@ class Progress:
         self._line(parties, Text(observation.event or message.method, "bold"), Text(_words(message)))
 
     def _draw_model(self, observation: Observation) -> None:
-        usage = observation.usage or Usage()
-        said = f"{usage.output_tokens} tokens in {observation.seconds:.1f} s"
-        if usage.output_tokens and observation.seconds:
-            said += f", {usage.output_tokens / observation.seconds:.1f} tokens/s"
+        now, seconds = monotonic(), observation.seconds
+        tokens = observation.usage.output_tokens if observation.usage is not None else 0
+        said = f"{_counted(tokens, 'token')} in {seconds:.1f} s" if tokens else f"no answer after {seconds:.1f} s"
+        if (first := self._first_words.pop(observation.address, None)) is not None:
+            said += f", the first after {max(seconds - (now - first), 0):.1f} s"
         self._line(_party(observation.address or OUTSIDE), Text("model", "dim"), Text(said, "dim"))
 
     def _draw_trouble(self, observation: Observation) -> None:
@@ -221,6 +230,9 @@ class Progress:
         if counts["model"]:
             parts.append(_counted(counts["model"], "model call"))
             parts.append(f"{usage.input_tokens} + {usage.output_tokens} tokens")
+            seconds = sum(ended - began for began, ended in self._decoding)
+            if seconds and usage.output_tokens:
+                parts.append(f"{usage.output_tokens / seconds:.1f} tokens/s")
         if usage.cost:
             parts.append(f"{usage.cost:.4f} USD")
         return " · ".join(parts)

@@ -20,8 +20,8 @@ class Cell:
     """One agent in one event loop. Made with its first message; 100,000 idle agents have none."""
 
     __slots__ = (
-        "active", "agent", "concurrency", "full", "handlers", "limit", "queue", "queued", "room", "started", "state", "table",
-        "waits", "when_full",
+        "active", "agent", "concurrency", "full", "handlers", "limit", "queue", "queued", "room", "started", "starting", "state",
+        "table", "waits", "when_full",
     )  # fmt: skip
 
     def __init__(self, agent: GenAgent) -> None:
@@ -39,7 +39,8 @@ class Cell:
         self.when_full = kind.mailbox.when_full
         self.full = self.limit if self.when_full == "wait" else 0  # length from which posting takes the long way
         self.room: list[Future[None]] = []  # senders that wait for room
-        self.started = started  # whether astart was called, if there is one
+        self.started = started  # whether astart has ended well, if there is one
+        self.starting: Future[None] | None = None  # done when the astart that is under way ends
         self.waits: dict[object, tuple[Future[None], tuple[Cell, ...]]] = {}  # handlers that wait, and for all of whom
         self.state: dict[str, Any] | None = None  # fields at the start, where a restart may be asked for
 

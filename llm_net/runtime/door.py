@@ -63,7 +63,7 @@ def _in_another_thread(source: Callable[[], AsyncGenerator[T]]) -> Iterator[T]:
     def work() -> None:
         try:
             asyncio.run(produce())
-        except BaseException as error:  # noqa: BLE001 - raised again in the reader's thread
+        except BaseException as error:
             items.put(error)
         else:
             items.put(None)

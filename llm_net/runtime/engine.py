@@ -22,10 +22,10 @@ from math import inf
 from random import Random
 from time import perf_counter
 from typing import Any, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 from llm_net.address import AbstractObject
-from llm_net.base import Call, GenAgent
+from llm_net.base import Call, GenAgent, GenNetwork
 from llm_net.chat import Chunk, Completion, Request, Usage
 from llm_net.dispatch import ASYNC, ASYNC_GENERATOR, PLAIN
 from llm_net.errors import (
@@ -62,9 +62,10 @@ DEPTH = 16
 class LocalHandling(Handled):
     """What an agent can do while it handles a message. Each worker has one, and fills it anew for each message."""
 
-    __slots__ = ("body", "run", "source")
+    __slots__ = ("body", "engine", "run", "source")
 
-    def __init__(self, run: LocalRun, body: Body) -> None:
+    def __init__(self, engine: Engine, run: LocalRun, body: Body) -> None:
+        self.engine = engine
         self.run = run
         self.source: Source | None = run.source
         self.body = body
@@ -86,10 +87,9 @@ class LocalHandling(Handled):
         return datetime.now(UTC) if self.source is None else self.source.now()
 
     def _still(self) -> Engine:
-        engine = self.run.engine
-        if engine is None or self.run.over:
+        if self.run.over:
             raise RunCancelled("the run is over")
-        return engine
+        return self.engine
 
     async def send(self, message: Message) -> None:
         engine = self._still()
@@ -98,8 +98,7 @@ class LocalHandling(Handled):
             await engine.room(self, crowded)
 
     async def call(self, message: Message, timeout: float | None) -> Message:
-        engine = self.run.engine
-        assert engine is not None
+        engine = self.engine
         waiter = engine.ask(self, message)
         if engine._ready and engine._left > 0 and engine.depth < DEPTH:
             engine.pump(waiter)
@@ -134,6 +133,25 @@ class LocalHandling(Handled):
         if errors and len(replies) < wanted and len(waiters) - len(errors) < wanted:
             raise errors[0]
         return replies[:wanted] if k is not None else replies
+
+    def listened(self, event: str) -> bool:
+        agent, place = self.agent, self.place
+        if self.run.observers or agent._calls_back(event):
+            return True
+        path = agent.id
+        at: Place | None = place
+        if place.network is agent:
+            if place.listeners(ITSELF, event):
+                return True
+            at = place.parent
+        while at is not None and at.network is not None:
+            network = at.network
+            if at.listeners(path, event) or network._calls_back(event):
+                return True
+            if type(network).boundary is not GenNetwork.boundary:
+                return True  # what it makes of an event is known only when there is one
+            path, at = f"{network.id}/{path}", at.parent
+        return False
 
     def emit(self, event: str, message: Message) -> None:
         self._still().emit(self, event, message)
@@ -185,7 +203,8 @@ async def _at_once(chunks: AsyncIterator[Chunk], world: World) -> AsyncGenerator
 class Engine:
     """What moves messages in one event loop: the cells of its agents and one list of those with something to do."""
 
-    _of_loops: WeakKeyDictionary[AbstractEventLoop, Engine] = WeakKeyDictionary()
+    _of_loops: WeakValueDictionary[int, Engine] = WeakValueDictionary()
+    """By the id of the loop, which lives as long as its engine; and the engine as long as its runs."""
 
     __slots__ = (
         "__weakref__", "_asker", "_hooked", "_last", "_left", "_ready", "_scheduled", "_turn", "_until", "cells", "depth",
@@ -201,7 +220,9 @@ class Engine:
         self._scheduled = False
         self._asker: Waiter | Tally | None = None  # for whose reply messages are handled just now, inside its handler
         self._left = BUDGET  # messages that may be handled before the event loop has its turn
-        self._turn = inf if isinstance(loop, World) else TURN_SECONDS  # in a world the order is not the machine's matter
+        self._turn = (
+            inf if isinstance(loop, World) else TURN_SECONDS
+        )  # in a world the order is not the machine's matter
         self._until = 0.0  # and the time by which it has it
         self._last = 0.0  # when the last step ended
         self._hooked = False  # whether any agent wants to hear of each message it receives
@@ -210,9 +231,9 @@ class Engine:
     def here(cls) -> Engine:
         """The engine of the running event loop."""
         loop = asyncio.get_running_loop()
-        engine = cls._of_loops.get(loop)
+        engine = cls._of_loops.get(id(loop))
         if engine is None:
-            engine = cls._of_loops[loop] = cls(loop)
+            engine = cls._of_loops[id(loop)] = cls(loop)
         return engine
 
     @property
@@ -301,7 +322,7 @@ class Engine:
 
     def _post_specially(self, handling: LocalHandling, message: Message) -> bool:
         """What a run wants that is over, or in which somebody gave up waiting or wants to hear of each message sent."""
-        run, answered, agent = handling.run, message.reply_to, cast(GenAgent, handling.agent)
+        run, answered, agent = handling.run, message.reply_to, handling.agent
         if run.over:
             raise RunCancelled("the run is over")
         if agent._callbacks:
@@ -357,7 +378,7 @@ class Engine:
 
     def emit(self, handling: LocalHandling, name: str, message: Message) -> None:
         """Let everybody hear who listens, on each network outwards."""
-        run, agent, place = handling.run, cast(GenAgent, handling.agent), handling.place
+        run, agent, place = handling.run, handling.agent, handling.place
         sender = message.__dict__["sender"]
         if sender is None:
             stamp(message, agent)
@@ -566,7 +587,9 @@ class Engine:
             if waits_for is PARKED:
                 run.idle.append(body)
                 continue
-            run.tasks.add(body.detach(waits_for))
+            run.tasks[body.detach(waits_for)] = None
+            if run.over:  # this very handler ended it
+                body.task.cancel()
             handling = cast(LocalHandling, body.context[origin])
             if handling.cell.queue and handling.cell.active < handling.cell.concurrency:
                 self._wake(handling.cell)
@@ -576,8 +599,8 @@ class Engine:
             self._last = now
 
     def _new_worker(self, run: LocalRun) -> Body:
-        body = Body(self.loop, run.context.copy())
-        handling = LocalHandling(run, body)
+        body = Body(self.loop, run.context.copy(), self)
+        handling = LocalHandling(self, run, body)
         body.context.run(origin.set, handling)
         body.coroutine = self._work(run, body, handling)
         return body
@@ -587,7 +610,7 @@ class Engine:
 
         It is stepped where there is something to do, with its task as the current one. If a handler waits, the task takes the
         worker over, and it ends with that handler; others have gone on meanwhile. It also ends after a handler that left a
-        context variable set: the next one must not see it.
+        context variable set, or its task cancelled: the next one must not see it.
 
         The hottest loop of all: nothing here is called that could be written out (benchmarks/README.md, W1 to W4).
         """
@@ -628,9 +651,11 @@ class Engine:
                         elif colour == PLAIN:
                             value = handler.function(agent, message)
                         elif colour == ASYNC_GENERATOR:
-                            value = await self._drive_async(handling, handler.function(agent, message))
+                            value = None
+                            await self._drive_async(handling, handler.function(agent, message))
                         else:
-                            value = await self._drive(handling, handler.function(agent, message))
+                            value = None
+                            await self._drive(handling, handler.function(agent, message))
                         if value is not None:
                             if isinstance(value, AbstractMessage):
                                 full = self.post(handling, cast(Message, value), None)
@@ -652,7 +677,7 @@ class Engine:
                         if run.sent == run.ended - run.spare:
                             run.look()
                     if body.detached:
-                        run.tasks.discard(body.task)
+                        run.tasks.pop(body.task, None)
                         if queue:
                             self._wake(cell)
                         if not ready:
@@ -662,7 +687,7 @@ class Engine:
                     if now > self._until:
                         self._late(handling, now)
                     self._last = now
-                    if copy_context() != clean:
+                    if copy_context() != clean or body.task.cancelling():
                         if queue:
                             self._wake(cell)
                         return
@@ -677,20 +702,34 @@ class Engine:
         agent's start, a message that nobody takes, a handler in a thread."""
         cell, agent, message = handling.cell, handling.agent, handling.message
         handler = cell.table.find(*key)
-        if handler is None and handling.heard is not None:  # an event without a handler of its name: by the message's own
+        if (
+            handler is None and handling.heard is not None
+        ):  # an event without a handler of its name: by the message's own
             handler = cell.table.find(key[0], message.method)
-        if not cell.started:
-            cell.started = True
-            handling.run.started.append(agent)
-            await agent.astart()
+        while not cell.started:
+            await self._start(handling)
         if handler is not None and handler.blocking:
-            in_context = partial(copy_context().run, handler.function, agent, message)
-            return await self.loop.run_in_executor(handling.run.threads(), in_context)
+            return await handling.run.in_thread(partial(copy_context().run, handler.function, agent, message))
         if handler is None:
             return agent.missing(message)
         cell.handlers = cell.table.everyday  # of all agents of its class
         cell.handlers[key] = handler
         return handler.function(agent, message)
+
+    async def _start(self, handling: LocalHandling) -> None:
+        """Start an agent, or wait for another of its handlers that is at it."""
+        cell = handling.cell
+        if cell.starting is not None:
+            await asyncio.wait([cell.starting])
+            return
+        cell.starting = self.loop.create_future()
+        try:
+            await handling.agent.astart()
+            cell.started = True
+            handling.run.started.append(handling.agent)
+        finally:
+            cell.starting.set_result(None)
+            cell.starting = None
 
     def _begin_specially(self, handling: LocalHandling, entry: Entry) -> bool:
         """What a run wants that is over, observed, or has deadlines. True if the message came to its end by that."""
@@ -710,6 +749,17 @@ class Engine:
         self._left = 0
         if now - self._last > LOOP_HELD_SECONDS:
             handling.run.report_held(handling, now - self._last)
+
+    def step_begins(self) -> None:
+        """A handler goes on that had waited."""
+        self._last = perf_counter()
+
+    def step_ends(self, body: Body) -> None:
+        """It waits again, or has ended: say so if it took too long."""
+        taken = perf_counter() - self._last
+        if taken > LOOP_HELD_SECONDS and self._turn < inf:
+            handling = cast(LocalHandling, body.context[origin])
+            handling.run.report_held(handling, taken)
 
     async def _send_value(self, handling: LocalHandling, value: object) -> None:
         """Send what a handler returned that is not a message: it may be, or make, several."""
@@ -732,10 +782,10 @@ class Engine:
         elif item is not None:
             raise TypeError(f"a handler yields or returns messages, not {type(item).__name__}: {item!r:.80}")
 
-    async def _drive(self, handling: LocalHandling, generator: Generator[object, object, object]) -> None:
+    async def _drive(self, handling: LocalHandling, generator: Generator[Any, Any, Any]) -> None:
         """Run a plain generator: send what it yields, answer its calls."""
         step: Callable[[Any], object] = generator.send
-        value: object = None
+        value: Any = None
         try:
             while True:
                 try:
@@ -760,7 +810,7 @@ class Engine:
         finally:
             generator.close()
 
-    async def _drive_async(self, handling: LocalHandling, generator: AsyncGenerator[object]) -> None:
+    async def _drive_async(self, handling: LocalHandling, generator: AsyncGenerator[Any, Any]) -> None:
         """Run an async generator: send what it yields."""
         try:
             following: Awaitable[object] = generator.__anext__()
@@ -803,6 +853,7 @@ class Engine:
     def _failed(self, handling: LocalHandling, error: BaseException) -> None:
         """A handler raised: tell its caller, else let its network decide."""
         run, cell, message = handling.run, handling.cell, handling.message
+        run.crowding.pop(handling, None)
         if run.over:
             run.end_entry("cancelled", message, handling.address, error)
         elif not isinstance(error, (Exception, asyncio.CancelledError)):  # Ctrl-C and the like

@@ -50,7 +50,7 @@ class LocalRuntime:
         else:
             seed = int.from_bytes(os.urandom(4), "big")
         if source is None and (name is not None or self._clock is not None):
-            source = _OwnSource(f"{seed:x}", self._clock or world, Engine.here)
+            source = _OwnSource(f"{seed:x}", self._clock or world)
         return LocalRun(network, root, limits, tuple(observers), name or unique_id(), seed, source, world, Engine.here)
 
 

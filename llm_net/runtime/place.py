@@ -30,7 +30,9 @@ class Place:
 
     __slots__ = ("_cell_of", "_inner", "_listeners", "network", "parent", "path", "routes")
 
-    def __init__(self, network: GenNetwork | None, parent: Place | None, path: str, cell_of: Callable[[GenAgent], Cell]) -> None:
+    def __init__(
+        self, network: GenNetwork | None, parent: Place | None, path: str, cell_of: Callable[[GenAgent], Cell]
+    ) -> None:
         self.network = network  # None: a single agent is run, everybody else is outside
         self.parent = parent
         self.path = path  # "" outermost, else ends with "/"
@@ -145,5 +147,3 @@ class Place:
         while place.parent is not None:
             place = place.parent
         return place
-
-

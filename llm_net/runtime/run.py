@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from asyncio import AbstractEventLoop, Future, Task, current_task
+from asyncio import AbstractEventLoop, Future, Task
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,14 +16,14 @@ from contextlib import suppress
 from contextvars import Context, copy_context
 from copy import deepcopy
 from datetime import UTC, datetime
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from random import Random
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
 
 from llm_net.address import AbstractObject
-from llm_net.base import GenAgent, GenNetwork
+from llm_net.base import SHARED, GenAgent, GenNetwork
 from llm_net.chat import Request, Usage
 from llm_net.dispatch import Handler
 from llm_net.errors import (
@@ -84,11 +84,11 @@ class LocalRun:
     """A run in this event loop: see `ports.Run`. `seed` is the one it was given or made."""
 
     __slots__ = (
-        "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_held", "_machine", "_may_restart", "_randoms",
-        "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers", "_told", "abandoned", "agent", "blocked", "idle",
-        "context", "crowding", "ended", "engine", "id", "limits", "max_depth", "max_messages", "observers", "open",
-        "outside", "over", "place", "result", "root", "seed", "sent", "source", "spare", "special", "started", "taps",
-        "tasks", "waiters", "watched", "world",
+        "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_failing", "_held",
+        "_machine", "_may_restart", "_randoms", "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers",
+        "_told", "_working", "abandoned", "agent", "blocked", "context", "crowding", "ended", "engine", "id", "idle",
+        "limits", "max_depth", "max_messages", "observers", "open", "outside", "over", "place", "result", "root",
+        "seed", "sent", "source", "spare", "special", "started", "taps", "tasks", "waiters", "watched", "world",
     )  # fmt: skip
 
     def __init__(
@@ -134,13 +134,14 @@ class LocalRun:
         # cold
         self.result: Message | None = None
         self.taps: list[Tap] = []
-        self.tasks: set[Task[Any]] = set()
+        self.tasks: dict[Task[Any], None] = {}  # in the order in which they began
         self.started: list[GenAgent] = []
         self._ends: Counter[str] = Counter()
         self._dead: deque[DeadLetter] = deque(maxlen=KEPT_DEAD_LETTERS)
         self._budget = Budget(limits)
         self._status: Status = "running"
         self._error: BaseException | None = None
+        self._failing: BaseException | None = None
         self._told = False
         self._attempts: Counter[tuple[int, str]] = Counter()
         self._retries: dict[asyncio.TimerHandle, tuple[Cell, Entry]] = {}
@@ -148,6 +149,7 @@ class LocalRun:
         self._randoms: dict[str, Random] = {}
         self._may_restart = False  # whether any network may ask for it: then states are copied at the start
         self._threads: ThreadPoolExecutor | None = None
+        self._working: set[Future[object]] = set()
         self._held: set[tuple[type, str]] = set()
         self._ended = asyncio.Event()
         self._closing: Task[None] | None = None
@@ -233,6 +235,8 @@ class LocalRun:
         if self.engine is not None:
             raise RuntimeError("a run is entered once; make another with network.run(…)")
         engine = self._machine()
+        if (left := _running.get(id(self.agent))) is not None and left[0].loop.is_closed():
+            del _running[id(self.agent)]  # a loop that was closed over a run will not come back
         held = _running.setdefault(id(self.agent), (engine, set()))
         if held[0] is not engine:
             raise AlreadyRunning(self.agent.id)
@@ -374,7 +378,9 @@ class LocalRun:
         for handling, waiter in open_ones or asked:
             receiver = waiter.message.receiver.id if waiter.message.receiver is not None else ""
             self.waiters.pop(waiter.message.id, None)
-            waiter.end(None, Unanswered(handling.address, receiver, waiter.message.method) if open_ones else Deadlock(ring))
+            waiter.end(
+                None, Unanswered(handling.address, receiver, waiter.message.method) if open_ones else Deadlock(ring)
+            )
 
     # ------------------------------------------------------------------------------------------ telling
 
@@ -405,7 +411,7 @@ class LocalRun:
         """Tell that an agent begins to handle a message."""
         if self.observers:
             self.observe("started", handling.address, handling.message)
-        agent = cast(GenAgent, handling.agent)
+        agent = handling.agent
         if agent._callbacks:
             event = Event("receive", handling.message, agent.id)
             self.call_back(agent, handling, agent._callbacks_of("receive"), event)
@@ -429,7 +435,7 @@ class LocalRun:
             except Exception as failed:
                 failed.add_note(f"raised by the observer {observer!r}")
                 self.observers = tuple(other for other in self.observers if other is not observer)
-                self.finish("failed", failed)
+                self.fail_soon(failed)
 
     def call_back(self, agent: GenAgent, handling: Handled, callbacks: Iterable[Callback], event: Event) -> None:
         """Let callbacks hear an event: all of them, whatever one raises."""
@@ -453,18 +459,27 @@ class LocalRun:
                 self._callback_failed(address, message, event, error)
 
         def ended(task: Task[None]) -> None:
-            self.tasks.discard(task)
+            if iscoroutine(result):
+                result.close()  # where the task was cancelled before it began
+            self.tasks.pop(task, None)
             self.spare -= 1
             self.look()
 
         self.spare += 1
         task = self.engine.loop.create_task(hear(), context=self.context.copy())
-        self.tasks.add(task)
+        self.tasks[task] = None
         task.add_done_callback(ended)
 
     def _callback_failed(self, address: str, message: Message, event: Event, error: Exception) -> None:
         error.add_note(f"raised by a callback on {event.name!r} of {event.path!r}")
-        self.finish("failed", _failure(address, message, error))
+        self.fail_soon(_failure(address, message, error))
+
+    def fail_soon(self, error: BaseException) -> None:
+        """End the run for what somebody raised who only listens: after what is just being done, not amidst it."""
+        assert self.engine is not None
+        if self._failing is None:
+            self._failing = error
+            self.engine.loop.call_soon(self.finish, "failed", error)
 
     def report_held(self, handling: Handled, seconds: float) -> None:
         """Warn once of a handler that holds up the event loop."""
@@ -479,7 +494,7 @@ class LocalRun:
                     stacklevel=2,
                 )
             except RuntimeWarning as error:  # whoever makes warnings errors wants to see it, not a broken engine
-                self.finish("failed", error)
+                self.fail_soon(error)
 
     # ------------------------------------------------------------------------------------------ other ends than handled
 
@@ -549,7 +564,9 @@ class LocalRun:
             if directive == "stop":
                 break
             place = place.parent
-        self.finish("failed", _failure(handling.address, handling.message, error))  # first: the last message to end would end the run as done
+        self.finish(
+            "failed", _failure(handling.address, handling.message, error)
+        )  # first: the last message to end would end the run as done
         self.end_entry("failed", message, address, error)
         return None
 
@@ -572,7 +589,10 @@ class LocalRun:
     def _restart(self, handling: Handled) -> None:
         state = handling.cell.state
         if state is not None:
-            handling.agent.__dict__.update(deepcopy(state))
+            fields = {name: _copied(value) for name, value in state.items()}
+            present = vars(handling.agent)
+            present.clear()  # also of what was computed of the state that is lost
+            present.update(fields)
 
     # ------------------------------------------------------------------------------------------ life
 
@@ -603,7 +623,7 @@ class LocalRun:
             network._graph.watchers[self] = self._changed
             for agent in network._graph.periodic.values():
                 self._tick(agent, place)
-            places.extend(place.inner(inner) for inner in network._graph.networks.values())
+            places.extend(place.inner(cast(GenNetwork, inner)) for inner in network._graph.networks.values())
 
     def _changed(self, added: AbstractObject | None) -> None:
         """A network changed: find ways anew, hear new networks, bury what waits for those who left."""
@@ -618,6 +638,8 @@ class LocalRun:
                 cell.queue.remove(entry)
                 address = entry[3].address(cell.agent)
                 self.bury(entry[0], address, UnknownAddress(address, self.agent.id))
+            if gone:
+                cell.make_room()
 
     def _tick(self, agent: GenAgent, place: Place) -> None:
         """Start the periodic handlers of an agent, once."""
@@ -640,7 +662,9 @@ class LocalRun:
                 if self.over:
                     return
                 self._timers.add(engine.loop.call_later(handler.every or 1.0, tick))
-                self._timers = {timer for timer in self._timers if not timer.cancelled() and timer.when() > engine.loop.time()}
+                self._timers = {
+                    timer for timer in self._timers if not timer.cancelled() and timer.when() > engine.loop.time()
+                }
 
             self._timers.add(engine.loop.call_later(handler.every or 1.0, tick))
 
@@ -657,17 +681,23 @@ class LocalRun:
             random = self._randoms[address] = Random(f"{self.seed}/{address}")
         return random
 
-    def threads(self) -> ThreadPoolExecutor:
-        """Where blocking handlers run."""
+    async def in_thread(self, function: Callable[[], object]) -> object:
+        """Call a blocking handler in a thread. Whoever waits for it may be cancelled; the thread goes on to its end."""
+        assert self.engine is not None
         if self._threads is None:
             self._threads = ThreadPoolExecutor(thread_name_prefix="llm_net")
-        return self._threads
+        work = self.engine.loop.run_in_executor(self._threads, function)
+        self._working.add(work)
+        work.add_done_callback(self._working.discard)
+        return await asyncio.shield(work)
 
     def finish(self, status: Status, error: BaseException | None) -> None:
         """End the run: only the first time counts."""
         engine = self.engine
         if self.over or engine is None:
             return
+        if status == "done" and self._failing is not None:
+            status, error = "failed", self._failing
         self.over = self.special = True
         self._status, self._error = status, error
         for timer in self._timers:
@@ -688,30 +718,30 @@ class LocalRun:
                 for entry in left:
                     self.end_entry("cancelled", entry[0], entry[3].address(cell.agent))
                 cell.make_room()
-        current = current_task(engine.loop) if self.tasks else None
         for task in self.tasks:
-            if task is not current:
-                task.cancel()
+            task.cancel()
         self._closing = engine.loop.create_task(self._close(engine))
 
     async def _close(self, engine: Machine) -> None:
-        while tasks := self.tasks - {current_task()}:
-            await asyncio.wait(tasks)
-        for agent in self.started:
+        while self.tasks:
+            await asyncio.wait(self.tasks)
+        if self._threads is not None:  # threads cannot be stopped, only waited for
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            if self._working:
+                await asyncio.wait(self._working)
+            self._threads.shutdown()
+        self._unwatch()
+        engine.runs.discard(self)
+        for agent in self._left_alone(engine):
+            cell = engine.cells.get(id(agent))
+            if cell is not None:
+                cell.started, cell.handlers = False, {}
             try:
                 await agent.astop()
             except Exception as error:
                 error.add_note(f"raised by astop of {agent.id!r}")
                 if self._error is None:
                     self._status, self._error = "failed", error
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
-        self._unwatch()
-        engine.runs.discard(self)
-        for agent in self.started:
-            if (cell := engine.cells.get(id(agent))) is not None:
-                cell.started = False
-                cell.handlers = {}
         if not engine.runs:
             engine.cells.clear()
         workers = {body.task for body in self.idle}
@@ -727,9 +757,22 @@ class LocalRun:
         self._seconds = perf_counter() - self._began
         if self.observers:
             self.observe("ended", self.agent.id, error=self._error, usage=self.usage, seconds=self._seconds)
+            if self._error is None and self._failing is not None:
+                self._status, self._error = "failed", self._failing
         self._ended.set()
         for tap in self.taps:
             tap.wake()
+
+    def _left_alone(self, engine: Machine) -> list[GenAgent]:
+        """The agents to stop with this run. Those of another run of this loop are left to it."""
+        for other in engine.runs:
+            if self.started and not other.over:
+                theirs = {id(other.agent)}
+                if isinstance(other.agent, GenNetwork):
+                    theirs.update(id(agent) for _, agent in other.agent.walk())
+                other.started += [agent for agent in self.started if id(agent) in theirs]
+                self.started = [agent for agent in self.started if id(agent) not in theirs]
+        return self.started
 
     def _unwatch(self) -> None:
         networks = [self.agent] if isinstance(self.agent, GenNetwork) else []
@@ -769,11 +812,13 @@ def _lives(agent: GenAgent, place: Place) -> bool:
 
 
 def _state(agent: GenAgent) -> dict[str, Any]:
-    """A copy of an agent's fields; what cannot be copied (a client, a lock) is shared."""
-    state: dict[str, Any] = {}
-    for name, value in agent.__dict__.items():
-        try:
-            state[name] = deepcopy(value)
-        except Exception:  # noqa: BLE001 - anything may refuse to be copied
-            state[name] = value
-    return state
+    """A copy of an agent's fields."""
+    return {name: _copied(value) for name, value in agent.__dict__.items()}
+
+
+def _copied(value: Any) -> Any:
+    """A copy of what is an agent's own; other agents, and what cannot be copied (a client, a lock), are shared."""
+    try:
+        return deepcopy(value, {SHARED: True})  # type: ignore[dict-item]  # a word of ours among the ids
+    except Exception:
+        return value

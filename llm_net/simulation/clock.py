@@ -76,7 +76,9 @@ class World(asyncio.SelectorEventLoop):
         self._order = Random(f"{seed}/order")
         self._prefix = f"{seed:x}"
         self._count = count(1)
-        self._calls: list[tuple[Future[Any], Future[None]]] = []  # work outside, and the gate behind which its result waits
+        self._calls: list[
+            tuple[Future[Any], Future[None]]
+        ] = []  # work outside, and the gate behind which its result waits
 
     # ------------------------------------------------------------------------------------------ what runs take from it
 
@@ -127,7 +129,7 @@ class World(asyncio.SelectorEventLoop):
         """Seconds since the beginning: of the world, or of the outside for who is there."""
         return self._timeline().now
 
-    def call_at(
+    def call_at(  # type: ignore[override]  # looser than typeshed, which ties the arguments to the callback
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> TimerHandle:
         """Call back at a time: of the world, or of the outside for who is there."""

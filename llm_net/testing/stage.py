@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from llm_net import simulation
@@ -60,6 +60,8 @@ class Stage:
         observers: Sequence[Observer] = (),
     ) -> AsyncIterator[Run]:
         """Enter a run, and when it has ended see that each message came to one end."""
+        if self.loop is not None and limits is DEFAULT_LIMITS:
+            limits = replace(limits, seconds=20.0)  # a test that hangs is to fail soon
         recorder = Recorder()
         watching = (recorder, *observers) if self.watched else tuple(observers)
         run = network.run(root, limits=limits, runtime=self.runtime, observers=watching)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import threading
+from contextlib import suppress
 from decimal import Decimal
 
-import pytest
 from rich.console import Console
 
 from llm_net import GenAgent, GenNetwork, Limits, Message
 from llm_net.chat import Usage
-from llm_net.errors import AgentFailed, LimitReached
+from llm_net.errors import RunError
 from llm_net.observe.progress import Progress
 from llm_net.ports import Observation
 
@@ -37,16 +38,24 @@ def draw(body: str, *, terminal: bool = False, width: int = 80, limits: Limits |
         ):
             pass
 
-    with Progress(console) as progress:
-        try:
-            asyncio.run(main())
-        finally:
-            written.write("")
-            DRAWN.append(written)
+    with Progress(console) as progress, suppress(RunError):
+        asyncio.run(main())
     return written.getvalue()
 
 
-DRAWN: list[io.StringIO] = []
+class Screen(io.StringIO):
+    """What is written; `shown` is set when `awaited` is in it."""
+
+    def __init__(self, awaited: str) -> None:
+        super().__init__()
+        self.awaited = awaited
+        self.shown = threading.Event()
+
+    def write(self, text: str) -> int:
+        length = super().write(text)
+        if self.awaited in self.getvalue():
+            self.shown.set()
+        return length
 
 
 def words(line: str) -> list[str]:
@@ -88,20 +97,15 @@ def test_control_characters_of_a_message_do_not_reach_the_terminal() -> None:
 
 
 def test_a_failure_is_drawn_with_its_reason_and_ends_the_run() -> None:
-    with pytest.raises(AgentFailed):
-        draw("burst")
+    lines = draw("burst").splitlines()
 
-    lines = DRAWN[-1].getvalue().splitlines()
     assert words(lines[1]) == ["echo", "failed", "request:", "ValueError:", "too", "full"]
     assert lines[2].startswith("failed in ")
     assert lines[2].endswith("1 message · 1 failed")
 
 
 def test_a_limit_is_told_at_the_end() -> None:
-    with pytest.raises(LimitReached):
-        draw("bees", limits=Limits(messages=1))
-
-    assert "stopped at its limit of 1 messages" in DRAWN[-1].getvalue()
+    assert "stopped at its limit of 1 messages" in draw("bees", limits=Limits(messages=1))
 
 
 def test_calls_of_models_are_drawn_and_added_up() -> None:
@@ -113,5 +117,18 @@ def test_calls_of_models_are_drawn_and_added_up() -> None:
     progress.observe(Observation("ended", "run", "town", seconds=4.0))
 
     lines = written.getvalue().splitlines()
-    assert words(lines[0]) == ["town/anna", "model", "20", "tokens", "in", "2.0", "s,", "10.0", "tokens/s"]
-    assert lines[2] == "done in 4.0 s · 0 messages · 2 model calls · 10 + 30 tokens · 0.0025 USD"
+    assert words(lines[0]) == ["town/anna", "model", "20", "tokens", "in", "2.0", "s"]
+    both_at_once = "2 model calls · 10 + 30 tokens · 15.0 tokens/s"
+    assert lines[2] == f"done in 4.0 s · 0 messages · {both_at_once} · 0.0025 USD"
+
+
+def test_what_an_agent_says_just_now_is_shown_below_and_its_first_word_is_timed() -> None:
+    written = Screen("I can do it [2J today")
+    with Progress(Console(file=written, force_terminal=True, width=60, color_system=None)) as progress:
+        progress.observe(Observation("sent", "run", "anna", Message(body="Hello")))
+        progress.saying("anna", "I can do it\x1b[2J today")
+        assert written.shown.wait(timeout=60)  # it is drawn by a thread
+        progress.saying("anna", "")
+        progress.observe(Observation("model", "run", "anna", usage=Usage(output_tokens=6), seconds=100.0))
+
+    assert re.search(r"6 tokens in 100\.0 s, the first after\s+\d+\.\d s", written.getvalue())

@@ -71,7 +71,9 @@ class Depth:
 
     def observe(self, observation: Observation) -> None:
         if observation.address == "slow":
-            self.now += (observation.kind == "sent") - (observation.kind in ("handled", "rejected", "dead", "cancelled"))
+            self.now += (observation.kind == "sent") - (
+                observation.kind in ("handled", "rejected", "dead", "cancelled")
+            )
             self.most = max(self.most, self.now)
 
 
@@ -306,7 +308,9 @@ def test_a_speaker_that_never_waits_is_refused_at_two_mailboxes_full_and_nothing
     async def main() -> None:
         agents = [herald := Herald(id="herald"), slow := Slow(id="slow"), probe := Probe(id="probe")]
         links = [("herald", "news", "slow"), ("herald", "news", "probe")]
-        async with world.run(GenNetwork(agents=agents, links=links), Message(method="at_once", receiver="herald")) as run:
+        async with world.run(
+            GenNetwork(agents=agents, links=links), Message(method="at_once", receiver="herald")
+        ) as run:
             await run.wait()
         assert herald.refused == 80
         assert len(slow.messages) == 20
@@ -319,7 +323,9 @@ def test_listeners_that_reject_do_not_disturb_the_speaker_or_each_other(world: S
     async def main() -> None:
         agents = [herald := Herald(id="herald"), slow := Rejecting(id="slow"), probe := Probe(id="probe")]
         links = [("herald", "news", "slow"), ("herald", "news", "probe")]
-        async with world.run(GenNetwork(agents=agents, links=links), Message(method="at_once", receiver="herald")) as run:
+        async with world.run(
+            GenNetwork(agents=agents, links=links), Message(method="at_once", receiver="herald")
+        ) as run:
             await run.wait()
         assert herald.refused == 0
         assert len(slow.messages) == 10

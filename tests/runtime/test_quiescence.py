@@ -55,7 +55,7 @@ def test_a_run_without_messages_ends_when_its_block_is_left(stage: Stage) -> Non
     async def main() -> None:
         async with stage.run(GenNetwork(agents=[Probe()])) as run:
             assert run.status == "running"
-        assert run.status == "done"
+        assert str(run.status) == "done"
 
     stage.play(main())
 
@@ -71,7 +71,9 @@ def test_a_run_ends_when_its_only_message_is_handled(stage: Stage) -> None:
 
 def test_a_run_does_not_end_while_a_handler_waits_for_something_else(world: Stage) -> None:
     async def main() -> None:
-        async with world.run(GenNetwork(agents=[Echo(id="echo", pause=500)]), Message(receiver="echo", body="x")) as run:
+        async with world.run(
+            GenNetwork(agents=[Echo(id="echo", pause=500)]), Message(receiver="echo", body="x")
+        ) as run:
             result = await run.wait()
         assert result is not None
         assert asyncio.get_running_loop().time() == 500
