@@ -18,19 +18,6 @@ from typing import Literal, get_args
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from genai_prices import Usage as PricedUsage
-from genai_prices import calc_price
-from pydantic_ai import exceptions as ai_errors
-from pydantic_ai import messages as ai
-from pydantic_ai.direct import model_request, model_request_stream
-from pydantic_ai.embeddings import EmbeddingModel, infer_embedding_model
-from pydantic_ai.models import KnownModelName, Model, ModelRequestParameters, infer_model
-from pydantic_ai.output import OutputObjectDefinition
-from pydantic_ai.providers import Provider, infer_provider_class
-from pydantic_ai.settings import ModelSettings
-from pydantic_ai.tools import ToolDefinition
-from pydantic_ai.usage import RequestUsage
-
 from llm_net.chat import (
     Chunk,
     Completion,
@@ -51,12 +38,29 @@ from llm_net.chat import (
 )
 from llm_net.errors import (
     ContextTooLong,
+    MissingDependency,
     ModelError,
     ModelUnavailable,
     RateLimited,
 )
 from llm_net.llm.answer import check_answer, check_request, deadline, in_time, late
 from llm_net.llm.text import Cut, clean
+
+try:
+    from genai_prices import Usage as PricedUsage
+    from genai_prices import calc_price
+    from pydantic_ai import exceptions as ai_errors
+    from pydantic_ai import messages as ai
+    from pydantic_ai.direct import model_request, model_request_stream
+    from pydantic_ai.embeddings import EmbeddingModel, infer_embedding_model
+    from pydantic_ai.models import KnownModelName, Model, ModelRequestParameters, infer_model
+    from pydantic_ai.output import OutputObjectDefinition
+    from pydantic_ai.providers import Provider, infer_provider_class
+    from pydantic_ai.settings import ModelSettings
+    from pydantic_ai.tools import ToolDefinition
+    from pydantic_ai.usage import RequestUsage
+except ImportError as error:
+    raise MissingDependency("pydantic-ai-slim", "ai", "a model of a provider") from error
 
 _FIELD = "answer"
 _DEFINITIONS = ("$defs", "definitions")

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from llm_net.chat import Chunk, Completion, Embeddings, Price, Request
-from llm_net.errors import MissingDependency
 
 if TYPE_CHECKING:  # not ours, and may be absent
     from pydantic_ai.models import Model
@@ -47,10 +46,8 @@ class ProviderModel:
         price: Price | None = None,
         embedder: str | None = None,
     ) -> None:
-        try:
-            from llm_net.llm.direct import DirectModel
-        except ImportError as error:
-            raise MissingDependency("pydantic-ai-slim", "ai", "a model of a provider") from error
+        from llm_net.llm.direct import DirectModel  # takes most of a second
+
         self._direct = DirectModel(model, base_url=base_url, api_key=api_key, price=price, embedder=embedder)
 
     @property

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_net.chat import Tool
-from llm_net.llm.grammar import calls, narrow
+from llm_net.llm.calling import calls
+from llm_net.llm.grammar import narrow
 from llm_net.llm.schema import BadSchema, problems, sample
 
 numbers = st.fixed_dictionaries(

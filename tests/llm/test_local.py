@@ -36,7 +36,7 @@ from llm_net.chat import (
     user,
 )
 from llm_net.errors import ContextTooLong, InvalidOutput, ModelError, ModelUnavailable
-from llm_net.llm import local as local_module
+from llm_net.llm.engine import Engine
 from llm_net.llm.local import LocalModel
 from llm_net.testing import check_model
 
@@ -388,10 +388,10 @@ def test_a_program_that_forgets_to_close_still_ends(gguf: Path) -> None:
 
 
 def test_where_there_are_no_unix_sockets_its_listener_wants_a_key_and_lets_no_page_in(gguf: Path) -> None:
-    server = local_module._Server(gguf, "chat", slots=1, context=256, threads=1, unix=False)
+    engine = Engine(gguf, "chat", slots=1, context=256, threads=1, unix=False)
     try:
         request = urllib.request.Request(
-            f"{server._server.listening_address}/v1/chat/completions",
+            f"{engine.address}/v1/chat/completions",
             data=b'{"messages": []}',
             headers={"Origin": "https://evil.example", "Content-Type": "application/json"},
         )
@@ -401,14 +401,14 @@ def test_where_there_are_no_unix_sockets_its_listener_wants_a_key_and_lets_no_pa
         assert raised.value.headers["Access-Control-Allow-Origin"] != "https://evil.example"
         raised.value.close()
     finally:
-        server.close()
+        engine.close()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no Unix sockets")
 def test_elsewhere_nobody_can_reach_its_listener(gguf: Path) -> None:
-    server = local_module._Server(gguf, "chat", slots=1, context=256, threads=1)
-    address = server._server.listening_address
-    server.close()
+    engine = Engine(gguf, "chat", slots=1, context=256, threads=1)
+    address = engine.address
+    engine.close()
 
     assert address.startswith("unix://")
     assert not Path(address.removeprefix("unix://")).parent.exists()
