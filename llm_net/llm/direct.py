@@ -102,21 +102,11 @@ class DirectModel:
 
     async def complete(self, request: Request) -> Completion:
         check_request(request, self._name)
-        until = deadline(request)
         model = self._client()
         form = _Form(request, model)
         with self._translated(request):
-            # The timeout is ours and pydantic-ai's: only ours covers time spent in its own waiting for connections.
-            response = await in_time(
-                model_request(
-                    model,
-                    self._messages(request),
-                    model_settings=form.settings,
-                    model_request_parameters=form.parameters,
-                ),
-                until,
-                request,
-                self._name,
+            response = await model_request(
+                model, self._messages(request), model_settings=form.settings, model_request_parameters=form.parameters
             )
         cut = Cut(request.settings.stop)
         return self._completion(request, form, response, cut, cut.push(form.text(response)) + cut.end())

@@ -205,6 +205,7 @@ def test_every_part_of_a_conversation_reaches_the_provider(faults: FaultServer) 
     complete(at(faults, "chatter"), Request(turns, tools=[WEATHER], tool_choice="none", settings=settings))
 
     (body,) = faults.asked
+    assert body["model"] == "fate"
     messages = body["messages"]
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "tool", "assistant", "user"]
     picture = messages[1]["content"][1]["image_url"]["url"]
@@ -213,6 +214,13 @@ def test_every_part_of_a_conversation_reaches_the_provider(faults: FaultServer) 
     assert (messages[3]["tool_call_id"], messages[3]["content"]) == ("c1", "a bee")
     assert (body["temperature"], body["seed"], body["stop"], body["tool_choice"]) == (0.5, 4, ["\n"], "none")
     assert 9 in (body.get("max_tokens"), body.get("max_completion_tokens"))
+
+
+def test_a_server_is_asked_for_its_own_name_of_the_model(faults: FaultServer) -> None:
+    faults.asked.clear()
+    complete(ProviderModel("openai:llama3.2:1b", base_url=faults.url("chatter")))
+
+    assert faults.asked[0]["model"] == "llama3.2:1b"
 
 
 def test_what_no_encoding_carries_is_neither_sent_nor_received(faults: FaultServer) -> None:
