@@ -104,7 +104,7 @@ def test_nothing_can_be_sent_after_the_end(stage: Stage) -> None:
 
 
 def test_a_handler_may_cancel_its_own_run(stage: Stage) -> None:
-    runs = []
+    runs: list[Run] = []
 
     class Rebel(GenAgent):
         after: bool = False
