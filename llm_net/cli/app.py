@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from typing import cast
+from typing import TextIO, cast
 
 import click
 
@@ -90,7 +91,12 @@ def app() -> None:
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run a command; whatever goes wrong becomes a sentence and an exit code."""
-    session = Session()
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        return _run(Session(), arguments)
+
+
+def _run(session: Session, arguments: Sequence[str] | None) -> int:
     try:
         code = app.main(arguments, prog_name="llm-net", standalone_mode=False, obj=session)
         sys.stdout.flush()
@@ -119,3 +125,15 @@ def run(arguments: Sequence[str] | None) -> int:
 def _trace(session: Session) -> None:
     if session.debug:
         traceback.print_exc()
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning as one sentence, like an error."""
+    click.echo(f"Warning: {message}", err=True)

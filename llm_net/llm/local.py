@@ -479,9 +479,10 @@ class _Server:
         unix: bool = os.name == "posix",
     ) -> None:
         try:
-            import xllamacpp as engine
+            import xllamacpp
         except ImportError as error:
             raise MissingDependency("xllamacpp", "local", "the embedded model") from error
+        engine: Any = xllamacpp
         params = engine.CommonParams()
         params.model.path = str(path)
         params.verbosity = -1

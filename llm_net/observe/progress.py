@@ -6,6 +6,7 @@ Knows the terminal, and of the run only what observers are told.
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from time import monotonic
 from types import TracebackType
@@ -75,7 +76,7 @@ class Progress:
                 get_renderable=self._now,
                 transient=True,
                 refresh_per_second=10,
-                redirect_stderr=False,
+                redirect_stderr=sys.stderr.isatty(),
             )
             self._live.start()
         return self
@@ -151,7 +152,7 @@ class Progress:
     def _draw_model(self, observation: Observation) -> None:
         now, seconds = monotonic(), observation.seconds
         tokens = observation.usage.output_tokens if observation.usage is not None else 0
-        said = f"{tokens} tokens in {seconds:.1f} s"
+        said = f"{_counted(tokens, 'token')} in {seconds:.1f} s" if tokens else f"no answer after {seconds:.1f} s"
         if (first := self._first_words.pop(observation.address, None)) is not None:
             said += f", the first after {max(seconds - (now - first), 0):.1f} s"
         self._line(_party(observation.address or OUTSIDE), Text("model", "dim"), Text(said, "dim"))
@@ -229,7 +230,8 @@ class Progress:
         if counts["model"]:
             parts.append(_counted(counts["model"], "model call"))
             parts.append(f"{usage.input_tokens} + {usage.output_tokens} tokens")
-            if seconds := sum(ended - began for began, ended in self._decoding):
+            seconds = sum(ended - began for began, ended in self._decoding)
+            if seconds and usage.output_tokens:
                 parts.append(f"{usage.output_tokens / seconds:.1f} tokens/s")
         if usage.cost:
             parts.append(f"{usage.cost:.4f} USD")

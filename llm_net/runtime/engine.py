@@ -599,7 +599,7 @@ class Engine:
             self._last = now
 
     def _new_worker(self, run: LocalRun) -> Body:
-        body = Body(self.loop, run.context.copy())
+        body = Body(self.loop, run.context.copy(), self)
         handling = LocalHandling(self, run, body)
         body.context.run(origin.set, handling)
         body.coroutine = self._work(run, body, handling)
@@ -610,7 +610,7 @@ class Engine:
 
         It is stepped where there is something to do, with its task as the current one. If a handler waits, the task takes the
         worker over, and it ends with that handler; others have gone on meanwhile. It also ends after a handler that left a
-        context variable set: the next one must not see it.
+        context variable set, or its task cancelled: the next one must not see it.
 
         The hottest loop of all: nothing here is called that could be written out (benchmarks/README.md, W1 to W4).
         """
@@ -687,7 +687,7 @@ class Engine:
                     if now > self._until:
                         self._late(handling, now)
                     self._last = now
-                    if copy_context() != clean:
+                    if copy_context() != clean or body.task.cancelling():
                         if queue:
                             self._wake(cell)
                         return
@@ -750,6 +750,17 @@ class Engine:
         if now - self._last > LOOP_HELD_SECONDS:
             handling.run.report_held(handling, now - self._last)
 
+    def step_begins(self) -> None:
+        """A handler goes on that had waited."""
+        self._last = perf_counter()
+
+    def step_ends(self, body: Body) -> None:
+        """It waits again, or has ended: say so if it took too long."""
+        taken = perf_counter() - self._last
+        if taken > LOOP_HELD_SECONDS and self._turn < inf:
+            handling = cast(LocalHandling, body.context[origin])
+            handling.run.report_held(handling, taken)
+
     async def _send_value(self, handling: LocalHandling, value: object) -> None:
         """Send what a handler returned that is not a message: it may be, or make, several."""
         if isgenerator(value):
@@ -774,7 +785,7 @@ class Engine:
     async def _drive(self, handling: LocalHandling, generator: Generator[Any, Any, Any]) -> None:
         """Run a plain generator: send what it yields, answer its calls."""
         step: Callable[[Any], object] = generator.send
-        value: object = None
+        value: Any = None
         try:
             while True:
                 try:

@@ -590,8 +590,9 @@ class LocalRun:
         state = handling.cell.state
         if state is not None:
             fields = {name: _copied(value) for name, value in state.items()}
-            handling.agent.__dict__.clear()  # also of what was computed of the state that is lost
-            handling.agent.__dict__.update(fields)
+            present = vars(handling.agent)
+            present.clear()  # also of what was computed of the state that is lost
+            present.update(fields)
 
     # ------------------------------------------------------------------------------------------ life
 
@@ -818,6 +819,6 @@ def _state(agent: GenAgent) -> dict[str, Any]:
 def _copied(value: Any) -> Any:
     """A copy of what is an agent's own; other agents, and what cannot be copied (a client, a lock), are shared."""
     try:
-        return deepcopy(value, {SHARED: True})
+        return deepcopy(value, {SHARED: True})  # type: ignore[dict-item]  # a word of ours among the ids
     except Exception:
         return value

@@ -11,7 +11,7 @@ from asyncio import AbstractEventLoop, CancelledError, Future, Task
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from types import TracebackType, coroutine
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 PARKED: Final = object()
 """What a step gives when there was nothing more to do."""
@@ -23,14 +23,22 @@ def park() -> Generator[object, None, None]:
     yield PARKED
 
 
+class Around(Protocol):
+    """Who is told of each step that the task makes."""
+
+    def step_begins(self) -> None: ...
+    def step_ends(self, body: Body) -> None: ...
+
+
 class Body(Coroutine[Any, Any, Any]):
     """What the task of a worker runs: nothing as long as it is stepped by hand, then the rest of the worker."""
 
-    __slots__ = ("_begun", "_over", "_parked", "_waits_for", "context", "coroutine", "detached", "loop", "task")
+    __slots__ = ("_around", "_begun", "_over", "_parked", "_waits_for", "context", "coroutine", "detached", "loop", "task")
 
     coroutine: Coroutine[Any, Any, Any]
 
-    def __init__(self, loop: AbstractEventLoop, context: Context) -> None:
+    def __init__(self, loop: AbstractEventLoop, context: Context, around: Around) -> None:
+        self._around = around
         self.loop = loop
         self.context = context
         self.detached = False  # whether the task has taken over
@@ -77,15 +85,18 @@ class Body(Coroutine[Any, Any, Any]):
             raise error
         if not self._begun:
             self._begun = True
-            if self._waits_for is not None:
-                self._waits_for.cancel()
+            if self._waits_for is not None and self._waits_for.cancel():
+                return self._waits_for  # which tells when it is cancelled, as for any task
         return self._step(self.coroutine.throw, error)
 
     def _step(self, step: Callable[[Any], Any], value: Any) -> Any:
+        self._around.step_begins()
         try:
             return step(value)
         except CancelledError:
             raise StopIteration from None  # told to those concerned; the task itself ends well
+        finally:
+            self._around.step_ends(self)
 
     def close(self) -> None:
         self.coroutine.close()

@@ -10,8 +10,7 @@ import pytest
 
 from llm_net.llm import weights
 from llm_net.llm.local import LocalModel
-
-from .servers import Endpoint, FaultServer, llama_server
+from tests.llm.servers import Endpoint, FaultServer, llama_server
 
 
 def pytest_configure(config: pytest.Config) -> None:

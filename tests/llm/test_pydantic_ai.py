@@ -35,8 +35,7 @@ from llm_net.chat import (
 from llm_net.errors import ContextTooLong, InvalidOutput, ModelError, ModelUnavailable, RateLimited
 from llm_net.llm.pydantic_ai import ProviderModel
 from llm_net.testing import check_model
-
-from .servers import Endpoint, FaultServer
+from tests.llm.servers import Endpoint, FaultServer
 
 WEATHER = Tool("get_weather", "Tell the weather", {"type": "object", "properties": {"city": {"type": "string"}}})
 HELLO = Request([user("Hello")], settings=Settings(timeout=5.0))
@@ -361,8 +360,10 @@ def test_a_provider_whose_library_is_missing_says_which() -> None:
         ),
         (
             "xllamacpp",
-            "import asyncio, llm_net.llm.local as l, llm_net.chat as c; "
-            "asyncio.run(l.LocalModel(__file__).complete(c.Request([c.user('x')])))",
+            (
+                "import asyncio, llm_net.llm.local as l, llm_net.chat as c; "
+                "asyncio.run(l.LocalModel(__file__).complete(c.Request([c.user('x')])))"
+            ),
             "the embedded model needs xllamacpp; install it with: pip install 'llm_net[local]'",
         ),
     ],

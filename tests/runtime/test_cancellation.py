@@ -44,7 +44,7 @@ def test_cancelling_ends_ten_thousand_waiting_handlers_and_leaves_nothing(stage:
         async with stage.run(GenNetwork(agents=agents), limits=Limits(messages=None)) as run:
             for agent in agents:
                 await run.send(Message(receiver=agent))
-            while len(asyncio.all_tasks()) < number:
+            while len(asyncio.all_tasks()) < number:  # noqa: ASYNC110 - nobody tells when the last one waits
                 await asyncio.sleep(0)
             run.cancel()
         assert {agent.woken for agent in agents} == {"cancelled"}
@@ -104,7 +104,7 @@ def test_nothing_can_be_sent_after_the_end(stage: Stage) -> None:
 
 
 def test_a_handler_may_cancel_its_own_run(stage: Stage) -> None:
-    runs = []
+    runs: list[Run] = []
 
     class Rebel(GenAgent):
         after: bool = False

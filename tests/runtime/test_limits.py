@@ -106,7 +106,7 @@ def test_every_limit_is_finite_unless_told_otherwise() -> None:
 @pytest.mark.parametrize("name", ["messages", "depth", "seconds", "tokens", "money"])
 def test_a_limit_is_not_negative(name: str) -> None:
     with pytest.raises(ValueError, match=f"limit {name} is -1"):
-        Limits(**{name: -1})
+        Limits(**{name: Decimal(-1)})  # type: ignore[arg-type]  # any number will do
 
 
 def test_a_ring_that_never_ends_is_ended_by_the_default_limits(stage: Stage) -> None:
