@@ -24,7 +24,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
-from pydantic.json_schema import CoreSchemaOrField, GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticOmit, PydanticUndefined
 
 from llm_net.address import AbstractObject, Reference
@@ -90,7 +90,7 @@ class _AgentInitFn:
 class _WhatJsonCanSay(GenerateJsonSchema):
     """Leaves out fields that hold live objects."""
 
-    def handle_invalid_for_json_schema(self, schema: CoreSchemaOrField, error_info: str) -> JsonSchemaValue:
+    def handle_invalid_for_json_schema(self, schema: Mapping[str, Any], error_info: str) -> JsonSchemaValue:
         raise PydanticOmit
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from llm_net import GenAgent, GenNetwork, Limits, Mailbox, Message, blocking, every
 from llm_net.errors import AgentFailed, LimitReached, RunCancelled
+from llm_net.ports import Run
 from llm_net.testing.probe import Probe
 from llm_net.testing.stage import Stage
 
@@ -44,7 +45,7 @@ def test_cancelling_ends_ten_thousand_waiting_handlers_and_leaves_nothing(stage:
         async with stage.run(GenNetwork(agents=agents), limits=Limits(messages=None)) as run:
             for agent in agents:
                 await run.send(Message(receiver=agent))
-            while len(asyncio.all_tasks()) < number:  # noqa: ASYNC110 - nobody tells when the last one waits
+            while len(asyncio.all_tasks()) < number:
                 await asyncio.sleep(0)
             run.cancel()
         assert {agent.woken for agent in agents} == {"cancelled"}
