@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
+from io import TextIOWrapper
 from typing import TextIO, cast
 
 import click
@@ -28,6 +29,10 @@ COMMANDS: Mapping[str, str] = {
     "completion": "Print the script that completes commands in your shell.",
 }
 """Each command, a module of `llm_net.cli.commands`, with its line in the help: nothing is imported to print that."""
+
+
+LISTED = 12
+"""Names that an error lists, at most."""
 
 
 @dataclass
@@ -65,7 +70,8 @@ def did_you_mean(name: str, known: Sequence[str] | Mapping[str, object]) -> str:
     """The end of a sentence about an unknown name: what was probably meant, else what there is."""
     if near := get_close_matches(name, list(known), n=2):
         return f"; did you mean {' or '.join(near)}?"
-    return f"; there is {', '.join(known)}" if known else ""
+    listed = [*known][:LISTED] + ["…"] * (len(known) > LISTED)
+    return f"; there is {', '.join(listed)}" if known else ""
 
 
 def _debug(context: click.Context, option: click.Parameter, value: bool) -> None:
@@ -91,6 +97,9 @@ def app() -> None:
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run a command; whatever goes wrong becomes a sentence and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without arrows gets question marks, not a traceback
     with warnings.catch_warnings():
         warnings.showwarning = _warn
         return _run(Session(), arguments)

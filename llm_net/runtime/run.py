@@ -720,7 +720,7 @@ class LocalRun:
                 cell.make_room()
         for task in self.tasks:
             task.cancel()
-        self._closing = engine.loop.create_task(self._close(engine))
+        self._closing = Task(self._close(engine), loop=engine.loop)  # never begun eagerly: a handler may be at work
 
     async def _close(self, engine: Machine) -> None:
         while self.tasks:

@@ -57,7 +57,8 @@ class Body(Coroutine[Any, Any, Any]):
         self._over = False  # whether the worker ended while it was stepped by hand
         self._parked: Future[None] | None = None
         # In the worker's context, not in that of the handler that is at work just now: it would keep that one's message alive.
-        self.task: Task[Any] = loop.create_task(self, context=context)
+        # A plain task, whatever factory the loop has: one that begins eagerly would begin with nothing to do.
+        self.task: Task[Any] = Task(self, loop=loop, context=context)
 
     def detach(self, waits_for: Future[Any] | None) -> Task[Any]:
         """Let the task go on with the worker, whose last step by hand gave `waits_for`."""

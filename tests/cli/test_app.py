@@ -11,7 +11,7 @@ import click
 import pytest
 
 import llm_net
-from llm_net.cli.app import COMMANDS, app
+from llm_net.cli.app import COMMANDS, app, did_you_mean
 from tests.cli.conftest import TEAM, Call, in_a_process, process
 
 
@@ -73,6 +73,20 @@ def test_a_warning_is_one_sentence_too(tmp_path: Path) -> None:
     called = in_a_process("run", str(path), "go")
 
     assert (called.code, called.err) == (0, "Warning: this is slow\n")
+
+
+def test_a_terminal_that_cannot_write_arrows_is_no_error(team: str) -> None:
+    asked = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
+
+    ran = subprocess.run(process("run", team, "é"), env=asked, capture_output=True, text=True, check=False, timeout=60)
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.endswith("done: ?\n")
+
+
+def test_an_error_lists_a_dozen_names_at_most() -> None:
+    assert did_you_mean("zzz", [f"name{n}" for n in range(20)]).endswith("name10, name11, …")
+    assert did_you_mean("name7", [f"name{n}" for n in range(20)]).startswith("; did you mean name7")
 
 
 @pytest.mark.parametrize("place", ["before", "after"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from llm_net.chat import Chunk, Completion, Embeddings, Price, Request, Settings, TextDelta, user
 from llm_net.cli.app import debug
@@ -56,9 +57,8 @@ def command(words: str, task: str, seed: int, no_color: bool) -> None:
     """
     console = Console(highlight=False, no_color=no_color)
     model, settings, where = _speaker(words, seed)
-    console.print(
-        f"[bold]A contract net[/] in the words of [bold]{model.name}[/] ({where}), seed {seed}", soft_wrap=True
-    )
+    title = ("A contract net", "bold"), " in the words of ", (model.name, "bold"), f" ({where}), seed {seed}"
+    console.print(Text.assemble(*title), soft_wrap=True)
     console.print(f"Task: {task}\n", markup=False, soft_wrap=True)
     asyncio.run(_show(model, settings, task, seed, console))
     if settings is SMALL:
@@ -114,25 +114,23 @@ class Aloud:
         return self.model.price
 
     async def complete(self, request: Request) -> Completion:
-        """Answer a request, from the stream."""
-        answer: Completion | None = None
-        async for chunk in self.stream(request):
-            if isinstance(chunk, Completion):
-                answer = chunk
-        assert answer is not None  # every stream ends with one
-        return answer
-
-    async def stream(self, request: Request) -> AsyncGenerator[Chunk]:
-        """Answer a request piece by piece, and show each."""
-        said = ""
+        """Answer a request, from its stream."""
+        said, answer = "", None
         try:
             async for chunk in self.model.stream(request):
                 if isinstance(chunk, TextDelta):
                     said += chunk.text
                     self.show(said)
-                yield chunk
+                else:
+                    answer = chunk
         finally:
             self.show("")
+        assert answer is not None  # every stream ends with one
+        return answer
+
+    def stream(self, request: Request) -> AsyncIterator[Chunk]:
+        """Answer a request piece by piece, to whoever wants to show it himself."""
+        return self.model.stream(request)
 
     async def embed(self, texts: Sequence[str]) -> Embeddings:
         """Give each text as a vector."""
