@@ -64,7 +64,7 @@ mypy: $(VENV)/.dev
 	$(BIN)/mypy $(CODE)
 
 pyright: $(VENV)/.dev
-	$(BIN)/pyright --pythonpath $(BIN)/python $(filter-out benchmarks,$(CODE)) # the peers are not in this environment
+	$(BIN)/pyright --project pyproject.toml --pythonpath $(BIN)/python
 
 # ------------------------------------------------------------------------------------------------ environments
 

@@ -21,7 +21,7 @@ class Agent:
         self.count = 0
         self.last: object = None
 
-    async def send(self, method: str, message: object) -> Any:  # noqa: ANN401 - what the method gives
+    async def send(self, method: str, message: object) -> Any:
         return await getattr(self, method)(message)
 
     async def aput(self, body: str) -> None:

@@ -80,7 +80,7 @@ async def _pool() -> AsyncIterator[str]:
         yield pool.external_address
 
 
-async def _actor(kind: type[Actor], *args: object, uid: str, address: str) -> Any:  # noqa: ANN401 - it has the methods of its actor
+async def _actor(kind: type[Actor], *args: object, uid: str, address: str) -> Any:
     """A local reference to a new actor, which costs a tenth of the one that `create_actor` gives."""
     await xoscar.create_actor(kind, *args, uid=uid, address=address)
     return await xoscar.actor_ref(address=address, uid=uid)
@@ -254,7 +254,7 @@ async def waits() -> AsyncIterator[Go]:
             await asyncio.sleep(WAIT)
             answers[self.number] += 1
 
-    async def drive(worker: Any) -> None:  # noqa: ANN401 - a reference has the methods of its actor
+    async def drive(worker: Any) -> None:
         for _ in range(WAITS):
             await worker.work(Work(BODY))
 

@@ -90,7 +90,7 @@ class _AgentInitFn:
 class _WhatJsonCanSay(GenerateJsonSchema):
     """Leaves out fields that hold live objects."""
 
-    def handle_invalid_for_json_schema(self, schema: CoreSchema, error_info: str) -> JsonSchemaValue:
+    def handle_invalid_for_json_schema(self, schema: Mapping[str, Any], error_info: str) -> JsonSchemaValue:
         raise PydanticOmit
 
 
@@ -463,8 +463,8 @@ class GenNetwork(GenAgent):
         agents, links = self.agents, self.links
         object.__setattr__(self, "_graph", Graph())
         # From here on the fields are live views of the graph.
-        self.__dict__["agents"] = self._graph.members.values()
-        self.__dict__["links"] = self._graph.links
+        vars(self)["agents"] = self._graph.members.values()
+        vars(self)["links"] = self._graph.links
         for agent in agents:
             self.add(agent)
         for link in links:

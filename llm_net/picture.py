@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeGuard
 
 from llm_net.dispatch import Table
-from llm_net.errors import MissingDependency
 from llm_net.graph import ITSELF, Link
 from llm_net.message import Message
 
@@ -71,14 +70,9 @@ def links_of(prefix: str, network: Network) -> Iterator[Link]:
 def graph_of(network: Network) -> MultiDiGraph[str]:
     """The network as networkx knows it: nodes are addresses (attribute `agent`), edges go from source to listener and
     have the event as key. Nested networks are nodes, and so is what they hold; the outermost is `.` where it is linked.
-
-    Raises:
-        MissingDependency: networkx is not installed.
     """
-    try:
-        from networkx import MultiDiGraph
-    except ImportError:
-        raise MissingDependency("networkx", "graph", "the graph of a network") from None
+    from networkx import MultiDiGraph
+
     graph: MultiDiGraph[str] = MultiDiGraph()
     for prefix, inner in networks_of(network):
         for agent in inner:

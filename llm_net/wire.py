@@ -8,7 +8,7 @@ The last one is the message; each answers the one before it. A kind is the name 
 process has defined already: it is looked up among the subclasses of Message, never imported. Agents are written as
 their addresses, answered messages as their ids, lone surrogates as U+FFFD. Every field is written, defaults too, and
 comes back equal where its type says what it is; where a type takes any JSON (`metadata`), or a union both a string and
-something that JSON writes as one (`str | Decimal`), it comes back as JSON has it.
+something that JSON writes as one (`str | Decimal`), it comes back as JSON has it. Zones of time keep whole minutes.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ import json
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
 from math import isfinite
 from operator import attrgetter
 from types import ModuleType
-from typing import Any, Literal, TypeAlias, assert_never, get_args
+from typing import Any, Literal, TypeAlias, assert_never, cast, get_args
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from llm_net.address import AbstractObject, Border, Reference
-from llm_net.errors import DeliveryError, MissingDependency, WireError
+from llm_net.errors import DeliveryError, WireError
 from llm_net.message import Directory, Message
 
 Format: TypeAlias = Literal["json", "msgpack"]
@@ -405,10 +404,9 @@ def _parsed_msgpack(data: bytes) -> object:
 
 
 def _msgpack() -> ModuleType:
-    try:
-        return import_module("msgpack")  # lazily: most programs need no msgpack
-    except ImportError:
-        raise MissingDependency("msgpack", "msgpack", "the wire format msgpack") from None
+    import msgpack  # lazily: most programs need no msgpack
+
+    return cast(ModuleType, msgpack)
 
 
 def _sentence(invalid: ValidationError) -> str:

@@ -327,17 +327,18 @@ def test_listeners_are_told_apart_by_event_and_each_hears_once() -> None:
     assert list(graph.listeners("c", "x")) == []
 
 
-def test_watchers_are_told_of_every_change() -> None:
-    network = GenNetwork(agents=bees("anna"))
-    seen: list[int] = []
-    network._graph.watchers["me"] = lambda: seen.append(len(network))
+def test_watchers_are_told_of_every_change_and_who_is_new() -> None:
+    graph: Graph[GenAgent] = Graph()
+    seen: list[GenAgent | None] = []
+    graph.watchers["me"] = seen.append
+    bob = Bee(id="bob")
 
-    network.add(Bee(id="bob"))
-    network.link("anna", "x", "bob")
-    network.unlink("anna", "x", "bob")
-    network.remove("bob")
+    graph.add(bob, "market")
+    graph.link(Link("bob", "x", "bob"))
+    graph.unlink(Link("bob", "x", "bob"))
+    graph.remove("bob")
 
-    assert seen == [2, 2, 2, 1]
+    assert seen == [bob, None, None, None]
 
 
 def test_networks_and_their_links_are_not_shared() -> None:

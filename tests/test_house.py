@@ -45,6 +45,7 @@ HOMES = {
     "msgpack": {"llm_net/wire.py"},
     "xllamacpp": {"llm_net/llm/local.py"},
     "pydantic_ai": {"llm_net/llm/pydantic_ai.py"},
+    "genai_prices": {"llm_net/llm/pydantic_ai.py"},  # comes with pydantic_ai
     "pytest": {"llm_net/testing"},
     "click": {"llm_net/cli"},
     "rich": {"llm_net/cli", "llm_net/observe/progress.py"},
@@ -83,7 +84,6 @@ FORBIDDEN_OUTSIDE_SHELLS = {
 ALLOWED = {
     ("llm_net/cli/app.py", "importlib.import_module"): "a command is imported when it is typed; the names are ours",
     ("llm_net/cli/program.py", "importlib.util.spec_from_file_location"): "`llm-net run FILE.py` is asked to run it",
-    ("llm_net/wire.py", "importlib.import_module"): "msgpack, by that very word, when first used",
 }
 """The exceptions: (file, what it does) and the reason. One that is no longer needed has to go."""
 

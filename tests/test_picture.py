@@ -1,7 +1,6 @@
 """Pictures of a network: for networkx, for Mermaid, in words."""
 
 import re
-import sys
 
 import networkx as nx
 import pytest
@@ -9,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_net import GenAgent, GenNetwork, Message
-from llm_net.errors import MissingDependency
 
 
 class Bid(Message):
@@ -71,15 +69,6 @@ def test_the_graph_is_a_copy(market: GenNetwork) -> None:
 
     assert "anna" in market
     assert "anna" in market.graph
-
-
-def test_without_networkx_one_is_told_what_to_install(market: GenNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "networkx", None)
-
-    with pytest.raises(MissingDependency, match="the graph of a network needs networkx; install it with"):
-        _ = market.graph
-    assert market.mermaid()
-    assert market.describe()
 
 
 # ------------------------------------------------------------------------------------------------ mermaid

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from pydantic import BaseModel, Field, JsonValue, create_model
 
-from llm_net.schema import STRICT_KEYWORDS, function, nullable, unrolled
+from llm_net.schema import STRICT_KEYWORDS, JsonSchema, function, nullable, unrolled
 
 
 def declared(schema: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def test_a_property_may_be_called_like_a_keyword() -> None:
         ({"anyOf": [{"type": "null"}]}, {"anyOf": [{"type": "null"}]}),
     ],
 )
-def test_a_schema_or_null(schema: JsonValue, expected: JsonValue) -> None:
+def test_a_schema_or_null(schema: JsonSchema, expected: JsonSchema) -> None:
     assert nullable(schema) == expected
     assert nullable(nullable(schema)) == expected
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from typing import cast
+from io import TextIOWrapper
+from typing import TextIO, cast
 
 import click
 
@@ -27,6 +29,10 @@ COMMANDS: Mapping[str, str] = {
     "completion": "Print the script that completes commands in your shell.",
 }
 """Each command, a module of `llm_net.cli.commands`, with its line in the help: nothing is imported to print that."""
+
+
+LISTED = 12
+"""Names that an error lists, at most."""
 
 
 @dataclass
@@ -64,7 +70,8 @@ def did_you_mean(name: str, known: Sequence[str] | Mapping[str, object]) -> str:
     """The end of a sentence about an unknown name: what was probably meant, else what there is."""
     if near := get_close_matches(name, list(known), n=2):
         return f"; did you mean {' or '.join(near)}?"
-    return f"; there is {', '.join(known)}" if known else ""
+    listed = [*known][:LISTED] + ["…"] * (len(known) > LISTED)
+    return f"; there is {', '.join(listed)}" if known else ""
 
 
 def _debug(context: click.Context, option: click.Parameter, value: bool) -> None:
@@ -90,7 +97,15 @@ def app() -> None:
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run a command; whatever goes wrong becomes a sentence and an exit code."""
-    session = Session()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without arrows gets question marks, not a traceback
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        return _run(Session(), arguments)
+
+
+def _run(session: Session, arguments: Sequence[str] | None) -> int:
     try:
         code = app.main(arguments, prog_name="llm-net", standalone_mode=False, obj=session)
         sys.stdout.flush()
@@ -119,3 +134,15 @@ def run(arguments: Sequence[str] | None) -> int:
 def _trace(session: Session) -> None:
     if session.debug:
         traceback.print_exc()
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning as one sentence, like an error."""
+    click.echo(f"Warning: {message}", err=True)

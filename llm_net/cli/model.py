@@ -37,10 +37,8 @@ def model_of(words: str) -> Model:
         if words in KNOWN:
             return LocalModel(_weights(words), slots=SLOTS)
         if not Path(words).is_file():
-            near = sorted(str(path) for path in Path(words).parent.glob("*.gguf"))
-            raise click.BadParameter(
-                f"there is no file {words!r}{did_you_mean(words, near[:20])}", param_hint="--model"
-            )
+            others = sorted(str(path) for path in Path(words).parent.glob("*.gguf"))
+            raise click.BadParameter(f"there is no file {words!r}{did_you_mean(words, others)}", param_hint="--model")
         return LocalModel(words, slots=SLOTS)
     name, _, url = words.partition("@")
     if url or ":" in words:

@@ -28,18 +28,19 @@ def program_at(context: click.Context, parameter: click.Parameter, where: str) -
     """
     path, name = _split(where)
     if not path.is_file():
-        others = sorted(str(other) for other in path.parent.glob("*.py")) if path.parent.is_dir() else []
-        raise click.BadParameter(
-            f"there is no file {str(path)!r}{did_you_mean(str(path), others[:20])}", context, parameter
-        )
-    try:
-        return _find(vars(_load(path)), path, name)
-    except LookupError as unknown:
-        raise click.BadParameter(str(unknown.args[0]), context, parameter) from None
+        others = sorted(str(other) for other in path.parent.glob("*.py"))
+        raise _wrong(f"there is no file {str(path)!r}{did_you_mean(str(path), others)}")
+    return _find(vars(_load(path)), path, name)
 
 
-argument = click.argument("program", metavar="FILE.py[:NAME]", type=click.Path(), callback=program_at)
+FORM = "FILE.py[:NAME]"
+
+argument = click.argument("program", metavar=FORM, type=click.Path(), callback=program_at)
 """The argument FILE.py[:NAME] of a command; it gets the agent as `program`."""
+
+
+def _wrong(sentence: str) -> click.BadParameter:
+    return click.BadParameter(sentence, param_hint=FORM)
 
 
 def _split(where: str) -> tuple[Path, str]:
@@ -74,11 +75,7 @@ def _load(path: Path) -> ModuleType:
 
 
 def _find(names: Mapping[str, object], path: Path, name: str) -> GenAgent:
-    """The agent of that name, or what a function of that name makes; without a name, the only one there is.
-
-    Raises:
-        LookupError: there is none, or there are several; with a sentence that lists them.
-    """
+    """The agent of that name, or what a function of that name makes; without a name, the only one there is."""
     agents = {known: value for known, value in names.items() if isinstance(value, GenAgent)}
     if name:
         found = names.get(name)
@@ -86,17 +83,16 @@ def _find(names: Mapping[str, object], path: Path, name: str) -> GenAgent:
             found = found()
         if isinstance(found, GenAgent):
             return found
-        raise LookupError(f"{path} has no agent or network {name!r}{did_you_mean(name, agents)}")
+        raise _wrong(f"{path} has no agent or network {name!r}{did_you_mean(name, agents)}")
     networks = {known: value for known, value in agents.items() if isinstance(value, GenNetwork)}
     inside = {id(agent) for network in networks.values() for _, agent in network.walk()}
     outermost = {id(value): known for known, value in (networks or agents).items() if id(value) not in inside}
     if len(outermost) == 1:
         return agents[outermost.popitem()[1]]
     if not outermost:
-        raise LookupError(
+        raise _wrong(
             f"{path} holds no GenNetwork and no GenAgent; assign one to a name, as in `network = GenNetwork(…)`, "
             f"or say which function makes one: {path}:NAME"
         )
-    raise LookupError(
-        f"{path} holds several: {', '.join(outermost.values())}; say which: {path}:{next(iter(outermost.values()))}"
-    )
+    first, *_ = names_found = [*outermost.values()]
+    raise _wrong(f"{path} holds several: {', '.join(names_found)}; say which: {path}:{first}")

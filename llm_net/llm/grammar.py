@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from llm_net.chat import Tool
 from llm_net.llm.schema import bounds
-
-SAY = "say"
-"""The function by which a model that has tools just says something."""
 
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _MOST_VALUES = 256
@@ -82,46 +78,10 @@ def _narrow_pattern(pattern: str) -> str | None:
     ):
         return None
     found, inside = [], False
-    for token in re.findall(r"\\.|.", pattern, re.DOTALL):
-        if len(token) == 2 and token[1] in _CLASSES:
-            found.append(_CLASSES[token[1]] if inside else f"[{_CLASSES[token[1]]}]")
+    for piece in re.findall(r"\\.|.", pattern, re.DOTALL):
+        if len(piece) == 2 and piece[1] in _CLASSES:
+            found.append(_CLASSES[piece[1]] if inside else f"[{_CLASSES[piece[1]]}]")
             continue
-        inside = token == "[" or (inside and token != "]")
-        found.append(token)
+        inside = piece == "[" or (inside and piece != "]")
+        found.append(piece)
     return "".join(found)
-
-
-def calls(tools: Sequence[Tool], say: str | None) -> dict[str, object]:
-    """The schema of one call of one of these functions, or of saying something where `say` names that function."""
-    alternatives: list[object] = [
-        _call(tool.name, _moved(tool.parameters, f"/anyOf/{index}/properties/arguments"))
-        for index, tool in enumerate(tools)
-    ]
-    if say is not None:
-        alternatives.append(
-            _call(say, {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]})
-        )
-    return {"anyOf": alternatives}
-
-
-def _call(name: str, arguments: object) -> dict[str, object]:
-    return {
-        "type": "object",
-        "properties": {"tool": {"const": name}, "arguments": arguments},
-        "required": ["tool", "arguments"],
-        "additionalProperties": False,
-    }
-
-
-def _moved(schema: object, to: str) -> object:
-    """The same schema at another place: its local references follow it there."""
-    match schema:
-        case Mapping():
-            return {
-                key: f"#{to}{value[1:]}" if key == "$ref" and isinstance(value, str) else _moved(value, to)
-                for key, value in schema.items()
-            }
-        case list():
-            return [_moved(item, to) for item in schema]
-        case _:
-            return schema

@@ -1,57 +1,36 @@
-"""The embedded model: a GGUF file run in this process by llama.cpp (`xllamacpp`), offline and without a key.
+"""The embedded model: a GGUF file run in this process by llama.cpp, offline and without a key.
 
-Knows nothing of how the weights came here; see `weights`. What was measured to choose its settings stands at each.
+Knows nothing of how the weights came here (see `weights`) or of the engine's settings (see `engine`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib
-import json
 import os
-import secrets
-import tempfile
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from random import Random
-from typing import Any, Final, Literal, TypeAlias, TypeVar
-
-from pydantic_core import from_json
+from typing import Any, TypeVar
 
 from llm_net.chat import (
     Chunk,
     Completion,
     Embeddings,
-    Image,
-    Part,
     Price,
     Request,
-    Text,
     TextDelta,
-    Tool,
-    ToolCall,
-    ToolResult,
-    Turn,
     Usage,
 )
-from llm_net.errors import ContextTooLong, InvalidOutput, MissingDependency, ModelError, ModelUnavailable
+from llm_net.errors import ContextTooLong, ModelError, ModelUnavailable
 from llm_net.llm import weights
 from llm_net.llm.answer import FREE, bad_schema, check_answer, check_request, collect, deadline, in_time
-from llm_net.llm.grammar import SAY, calls, narrow
-from llm_net.llm.schema import BadSchema, sample
-from llm_net.llm.text import Cut, clean
-
-SYSTEM: Final = "You are a helpful assistant."
-"""The system line of a request that has none: without one SmolLM2 answers at random."""
+from llm_net.llm.calling import Draft, calls, messages, uses_tools
+from llm_net.llm.engine import Engine, Json, Purpose
+from llm_net.llm.grammar import narrow
+from llm_net.llm.text import clean
 
 Result = TypeVar("Result")
-
-_CALL = "Answer by one call of a function, in JSON."
-
-# The engine speaks the JSON of the OpenAI API as plain dicts; they are taken apart in this file and go no further.
-_Json: TypeAlias = dict[str, Any]
 
 
 class LocalModel:
@@ -107,7 +86,7 @@ class LocalModel:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._pool: ThreadPoolExecutor | None = None
-        self._servers: dict[_Purpose, Future[_Server]] = {}
+        self._engines: dict[Purpose, Future[Engine]] = {}
 
     @property
     def name(self) -> str:
@@ -134,24 +113,24 @@ class LocalModel:
         """Answer a request token by token; raises as `complete` does."""
         check_request(request, self._name)
         until = deadline(request)
-        draft = _Draft(request, self._name)
+        draft = Draft(request, self._name)
         question = self._question(request, draft.say)
-        server = await in_time(self._loaded("chat"), until, request, self._name)
+        engine = await in_time(self._loaded("chat"), until, request, self._name)
         loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[_Json | Future[None]] = asyncio.Queue()
+        queue: asyncio.Queue[Json | Future[None]] = asyncio.Queue()
         stop = threading.Event()
 
-        def post(item: _Json | Future[None]) -> None:
+        def post(item: Json | Future[None]) -> None:
             try:
                 loop.call_soon_threadsafe(queue.put_nowait, item)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 stop.set()
 
-        def hear(chunk: _Json) -> bool:
+        def hear(chunk: Json) -> bool:
             post(chunk)
             return stop.is_set() or self._closed.is_set()
 
-        decoding = self._submit(lambda: server.chat(question, hear))
+        decoding = self._submit(lambda: engine.chat(question, hear))
         decoding.add_done_callback(post)
         try:
             while True:
@@ -179,9 +158,9 @@ class LocalModel:
         """
         if not texts:
             return Embeddings((), Usage(cost=FREE.of(0, 0)), self._name)
-        server = await self._loaded("embedding")
+        engine = await self._loaded("embedding")
         words = [clean(text) or " " for text in texts]
-        embedding = self._submit(lambda: server.embed(words))
+        embedding = self._submit(lambda: engine.embed(words))
         try:
             answer = await self._done(embedding)
         finally:
@@ -200,14 +179,14 @@ class LocalModel:
         self._closed.set()
         with self._lock:
             pool, self._pool = self._pool, None
-            servers = [future for future in self._servers.values() if not future.cancelled()]
-            self._servers.clear()
+            engines = list(self._engines.values())
+            self._engines.clear()
         if pool is None:
             return
 
         def close() -> None:
             pool.shutdown(cancel_futures=True)
-            for future in servers:
+            for future in engines:
                 if not future.cancelled() and future.exception() is None:
                     future.result().close()
 
@@ -216,12 +195,12 @@ class LocalModel:
 
     # ------------------------------------------------------------------------------------------ engine
 
-    async def _loaded(self, purpose: _Purpose) -> _Server:
+    async def _loaded(self, purpose: Purpose) -> Engine:
         """The engine, loaded by whoever asks first; the others wait for the same loading."""
         with self._lock:
-            loading = self._servers.get(purpose)
+            loading = self._engines.get(purpose)
             if loading is None or (loading.done() and (loading.cancelled() or loading.exception() is not None)):
-                loading = self._servers[purpose] = self._submit_locked(lambda: self._load(purpose))
+                loading = self._engines[purpose] = self._submit_locked(lambda: self._load(purpose))
         return await self._done(loading)
 
     async def _done(self, work: Future[Result]) -> Result:
@@ -235,7 +214,7 @@ class LocalModel:
                 raise self._gone() from None
             raise
 
-    def _load(self, purpose: _Purpose) -> _Server:
+    def _load(self, purpose: Purpose) -> Engine:
         path = self._path or weights.find(cache=self._cache)
         if path is None:
             raise ModelUnavailable(
@@ -244,7 +223,7 @@ class LocalModel:
         if not path.is_file():
             raise ModelUnavailable(self._name, f"there is no file {path}; give the path of a GGUF file")
         try:
-            return _Server(path, purpose, slots=self._slots, context=self._context, threads=self._threads)
+            return Engine(path, purpose, slots=self._slots, context=self._context, threads=self._threads)
         except RuntimeError as error:
             raise ModelUnavailable(self._name, f"{path} could not be loaded ({error}); is it a GGUF file?") from error
 
@@ -269,11 +248,11 @@ class LocalModel:
         try:
             decoding.result()
         except (ValueError, RuntimeError) as error:
-            if request.output is not None or _uses_tools(request):
+            if request.output is not None or uses_tools(request):
                 raise bad_schema(request, self._name, str(error).rpartition("failed: ")[2]) from error
             raise ModelError(self._name, f"the engine refused the request: {error}") from error
 
-    def _refused(self, error: _Json) -> ModelError:
+    def _refused(self, error: Json) -> ModelError:
         message = str(error.get("message"))
         if error.get("type") == "exceed_context_size_error" or "too large to process" in message:
             return ContextTooLong(
@@ -283,10 +262,14 @@ class LocalModel:
 
     # ------------------------------------------------------------------------------------------ question
 
-    def _question(self, request: Request, say: str | None) -> _Json:
+    def _question(self, request: Request, say: str | None) -> Json:
         settings = request.settings
-        question: _Json = {
-            "messages": self._messages(request, say),
+        try:
+            turns = messages(request, say, small=self._embedded)
+        except ValueError as error:
+            raise ModelError(self._name, str(error)) from None
+        question: Json = {
+            "messages": turns,
             "stream": True,
             "stream_options": {"include_usage": True},
             "return_progress": True,  # a chunk for each part of the prompt read, so that reading can be cancelled too
@@ -296,10 +279,10 @@ class LocalModel:
             "cache_prompt": settings.seed is None,
         }
         if settings.seed is not None:
-            question["seed"] = settings.seed % 2**32
+            question["seed"] = settings.seed % (2**32 - 1)  # the last 32-bit number means: by chance
         if request.output is not None:
             form = request.output.schema
-        elif _uses_tools(request):
+        elif uses_tools(request):
             form = calls(request.tools, say)
         else:
             # Prose. A small model loops without a penalty; JSON breaks with one, and with stop strings inside it.
@@ -307,218 +290,7 @@ class LocalModel:
         schema = {"name": "answer", "schema": narrow(form)}
         return question | {"response_format": {"type": "json_schema", "json_schema": schema}}
 
-    def _messages(self, request: Request, say: str | None) -> list[_Json]:
-        """The turns in the roles that every chat template has: tools and their results are told in words."""
-        calling = _uses_tools(request)
-        told = say is not None and request.turns[-1].role == "tool" and self._embedded
-        lines = [("system", SYSTEM)] if request.turns[0].role != "system" else []
-        for turn in request.turns:
-            text = "\n".join(self._told(part, turn, say if calling else None) for part in turn.parts)
-            lines.append(("user" if turn.role == "tool" else turn.role, text))
-        if calling:
-            known = [f"{tool.name}({', '.join(_arguments(tool))}): {tool.description}" for tool in request.tools]
-            if say is not None:
-                known.append(f"{say}(text): Say something")
-            lines[0] = ("system", "\n".join([lines[0][1], _CALL, *known]))
-            lines[1:1] = self._shots(request, say, told)
-        if told:
-            lines.append(("user", "Say it in words."))
-        merged: list[_Json] = []
-        for role, text in lines:
-            if merged and merged[-1]["role"] == role:
-                merged[-1]["content"] += "\n" + clean(text)
-            else:
-                merged.append({"role": role, "content": clean(text)})
-        return merged
-
-    def _told(self, part: Part, turn: Turn, say: str | None) -> str:
-        match part:
-            case Text(text):
-                return _written(say, {"text": text}) if say is not None and turn.role == "assistant" else text
-            case ToolCall(_, name, arguments):
-                return f'{{"tool": {json.dumps(name, ensure_ascii=False)}, "arguments": {arguments}}}'
-            case ToolResult(_, name, content, failed):
-                return f"{name} {'failed' if failed else 'gave'}: {content}"
-            case Image():
-                raise ModelError(self._name, "it cannot see pictures; ask a model that can")
-
-    def _shots(self, request: Request, say: str | None, told: bool) -> list[tuple[str, str]]:
-        """One example each for the first two tools, for what to do with a result, and for saying something.
-
-        With these SmolLM2 chose rightly in 10 of 11 cases, without any in 3. After a result it went on to say it in 5
-        of 5 cases, without the example in none; before one, that example would cost 2 of 8 right choices.
-        """
-        shots: list[tuple[str, str]] = []
-        for tool in request.tools[:2]:
-            try:
-                arguments = sample(tool.parameters, Random(0), words=("…",))
-            except BadSchema:
-                continue  # no example can be made up; it does without
-            shots += [("user", f"{tool.description or tool.name}."), ("assistant", _written(tool.name, arguments))]
-        if told:
-            result = [("user", f"{request.tools[0].name} gave: …"), ("assistant", _written(say, {"text": "It is …."}))]
-            shots[2:2] = result
-        if say is not None:
-            shots += [("user", "Hello."), ("assistant", _written(say, {"text": "Hello, what can I do for you?"}))]
-        return shots
-
 
 def _cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _uses_tools(request: Request) -> bool:
-    return bool(request.tools) and request.tool_choice != "none"
-
-
-def _arguments(tool: Tool) -> list[str]:
-    properties = tool.parameters.get("properties")
-    return list(properties) if isinstance(properties, dict) else []
-
-
-def _written(name: str | None, arguments: object) -> str:
-    return json.dumps({"tool": name, "arguments": arguments}, ensure_ascii=False)
-
-
-class _Draft:
-    """An answer while it is decoded: what of it can be shown, and what it is in the end."""
-
-    def __init__(self, request: Request, model: str) -> None:
-        self._request = request
-        self._model = model
-        self._calling = _uses_tools(request)
-        self._raw: list[str] = []
-        self._text: list[str] = []
-        self._said = 0
-        self._cut = Cut(request.settings.stop if self._calling else ())
-        self._usage: Usage | None = None
-        self._finish: str | None = None
-        taken = {tool.name for tool in request.tools}
-        free = next(SAY + "_" * n for n in range(len(taken) + 1) if SAY + "_" * n not in taken)
-        self.say = free if self._calling and request.tool_choice == "auto" else None
-
-    def read(self, chunk: _Json) -> str:
-        """Take the next chunk of the engine; give the text that it adds to the answer."""
-        if usage := chunk.get("usage"):
-            tokens = int(usage["prompt_tokens"]), int(usage["completion_tokens"])
-            self._usage = Usage(1, *tokens, cost=FREE.of(*tokens))
-        added = ""
-        for choice in chunk.get("choices", ()):
-            self._finish = choice.get("finish_reason") or self._finish
-            added += choice.get("delta", {}).get("content") or ""
-        if not added:
-            return ""
-        self._raw.append(added)
-        if self._calling:
-            said = self._spoken()
-            added, self._said = said[self._said :], max(self._said, len(said))
-        return self._show(self._cut.push(added))
-
-    def end(self) -> str:
-        """The engine is done: give what was held back."""
-        return self._show(self._cut.end())
-
-    def completion(self) -> Completion:
-        if self._usage is None or self._finish is None:
-            raise ModelUnavailable(self._model, "the engine stopped in the middle of the answer; try again")
-        parts: tuple[Part, ...] = (Text("".join(self._text)),) if self._text else ()
-        if self._calling and not self._said and (call := self._call()) is not None:
-            return Completion((call,), self._usage, self._model, "tools")
-        cut_off = self._finish == "length" and not self._cut.stopped
-        return Completion(parts, self._usage, self._model, "length" if cut_off else "stop")
-
-    def _show(self, text: str) -> str:
-        if text:
-            self._text.append(text)
-        return text
-
-    def _spoken(self) -> str:
-        """What is being said by the call decoded so far."""
-        raw = "".join(self._raw)
-        try:
-            call = from_json(raw, allow_partial="trailing-strings")
-        except ValueError:  # an escape that is half there, or half of a surrogate pair
-            try:
-                call = json.loads(raw)
-            except ValueError:
-                return ""
-        match call:
-            case {"tool": self.say, "arguments": {"text": str(text)}}:
-                return text
-            case _:
-                return ""
-
-    def _call(self) -> ToolCall | None:
-        try:
-            call = json.loads("".join(self._raw))
-        except ValueError:
-            limit = self._request.settings.max_tokens
-            raise InvalidOutput(
-                self._model, f"its call of a tool was cut off at max_tokens={limit}; raise it, or bound the strings"
-            ) from None
-        if call["tool"] == self.say:
-            return None
-        earlier = sum(isinstance(part, ToolCall) for turn in self._request.turns for part in turn.parts)
-        return ToolCall(f"call_{earlier + 1}", call["tool"], json.dumps(call["arguments"], ensure_ascii=False))
-
-
-_Purpose: TypeAlias = Literal["chat", "embedding"]
-
-
-class _Server:
-    """llama.cpp with one model loaded. Blocks; to be called from threads."""
-
-    def __init__(
-        self,
-        path: Path,
-        purpose: _Purpose,
-        *,
-        slots: int,
-        context: int,
-        threads: int,
-        unix: bool = os.name == "posix",
-    ) -> None:
-        try:
-            engine: Any = importlib.import_module("xllamacpp")
-        except ImportError as error:
-            raise MissingDependency("xllamacpp", "local", "the embedded model") from error
-        params = engine.CommonParams()
-        params.model.path = str(path)
-        params.verbosity = -1
-        params.warmup = False
-        params.fit_params = False  # there is nothing to fit to on a CPU, and it doubles the time of loading
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-        params.n_threads_http = 1
-        params.ui = False
-        if purpose == "chat":
-            params.n_parallel = slots
-            params.n_ctx = slots * context
-            params.kv_unified = False  # one memory for all slots makes the same seed give different answers
-            params.n_batch = params.n_ubatch = 64  # 0.4 s of reading: so long does a cancelled call hold its slot
-            params.cache_ram_mib = 128
-        else:
-            params.embedding = True
-            params.pooling_type = engine.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
-            params.n_parallel = 1
-            params.n_ctx = params.n_batch = params.n_ubatch = context
-        # The engine always listens. Nobody shall reach it: its socket is unlinked as soon as it is bound, and where
-        # there are no Unix sockets nobody knows its key, and no web page is let in.
-        params.api_keys = [secrets.token_hex(32)]
-        params.cors_origins = "http://127.0.0.1"
-        with tempfile.TemporaryDirectory(prefix="llm_net-") as folder:
-            address = f"{folder}/engine.sock"
-            if unix and len(address) < 100:  # systems take 104 to 108 bytes
-                params.hostnames = [address]
-            self._server: Any = engine.Server(params)
-
-    def chat(self, question: _Json, hear: Callable[[_Json], bool]) -> None:
-        """Answer a question by chunks; `hear` gives True to stop."""
-        self._server.handle_chat_completions(question, hear)
-
-    def embed(self, texts: list[str]) -> _Json:
-        return dict(self._server.handle_embeddings({"input": texts}))
-
-    def close(self) -> None:
-        """Free it. Nothing may be running on it."""
-        self._server = None

@@ -61,8 +61,8 @@ def resolve(reference: object, root: Schema) -> Schema:
     if not isinstance(reference, str) or not reference.startswith("#"):
         raise BadSchema(f"reference {reference!r} leaves the schema; define it under $defs")
     place: object = root
-    for quoted in reference[1:].split("/")[1:]:
-        step = unquote(quoted).replace("~1", "/").replace("~0", "~")
+    steps = [unquote(step).replace("~1", "/").replace("~0", "~") for step in reference[1:].split("/")[1:]]
+    for step in steps:
         if isinstance(place, Mapping) and step in place:
             place = place[step]
         elif isinstance(place, list) and step.isdecimal() and int(step) < len(place):
@@ -327,14 +327,13 @@ def _first(
 def _merged(parts: Sequence[Schema], root: Schema) -> Schema:
     """One schema that asks for what all of them ask for, as far as sampling needs it."""
     merged: dict[str, object] = {}
-    for each in parts:
-        part = each
+    for part in parts:
         if isinstance(part, bool):
             continue
+        rules: Schema = part
         if "$ref" in part:
-            part = _merged([resolve(part["$ref"], root), {k: v for k, v in part.items() if k != "$ref"}], root)
-            assert isinstance(part, Mapping)
-        for key, value in part.items():
+            rules = _merged([resolve(part["$ref"], root), {k: v for k, v in part.items() if k != "$ref"}], root)
+        for key, value in _mapping(rules).items():
             if key == "properties":
                 merged[key] = {**_mapping(merged.get(key, {})), **_mapping(value)}
             elif key == "required":

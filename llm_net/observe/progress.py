@@ -6,6 +6,7 @@ Knows the terminal, and of the run only what observers are told.
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from time import monotonic
 from types import TracebackType
@@ -27,13 +28,15 @@ try:
 except ImportError:
     raise MissingDependency("rich", "cli", "drawing a run") from None
 
-OUTSIDE = "you"
-"""Who is outside of the network, in the words of this view."""
+_OUTSIDE = "you"
+_NOBODY = "∗"
+"""Who is outside of the network, and who hears an event that reaches no mailbox, in the words of this view."""
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 _TROUBLE = {"failed": "red", "dead": "yellow", "expired": "yellow", "rejected": "yellow", "retried": "yellow"}
 _ENDS = ("handled", "failed", "expired", "cancelled", "rejected", "dead")
-SHOWN = 4
+
+_SHOWN = 4
 """Agents that are shown at work at a time; of the others only how many they are."""
 
 _WIDEST = 36
@@ -75,7 +78,7 @@ class Progress:
                 get_renderable=self._now,
                 transient=True,
                 refresh_per_second=10,
-                redirect_stderr=False,
+                redirect_stderr=sys.stderr.isatty(),
             )
             self._live.start()
         return self
@@ -104,10 +107,10 @@ class Progress:
         if (emitted := self._emitted) is not None:
             self._emitted = None
             if observation.kind != "sent" or observation.message != emitted.message:
-                self._draw_message(emitted, "∗")  # nobody's mailbox: callbacks hear it, or nobody
+                self._draw_message(emitted, _NOBODY)
         match observation.kind:
             case "sent":
-                self._draw_message(observation, observation.address or OUTSIDE)
+                self._draw_message(observation, observation.address or _OUTSIDE)
             case "emitted":
                 self._emitted = observation
             case "model":
@@ -143,18 +146,18 @@ class Progress:
         message = observation.message
         if message is None:
             return
-        sender = message.sender.id if message.sender is not None else OUTSIDE
+        sender = message.sender.id if message.sender is not None else _OUTSIDE
         arrow = " → " if observation.event is None else " ⇢ "
         parties = Text.assemble(_party(sender), (arrow, "dim"), _party(receiver))
-        self._line(parties, Text(observation.event or message.method, "bold"), Text(_words(message)))
+        self._line(parties, Text(_one_line(observation.event or message.method), "bold"), Text(_words(message)))
 
     def _draw_model(self, observation: Observation) -> None:
         now, seconds = monotonic(), observation.seconds
         tokens = observation.usage.output_tokens if observation.usage is not None else 0
-        said = f"{tokens} tokens in {seconds:.1f} s"
+        said = f"{_counted(tokens, 'token')} in {seconds:.1f} s" if tokens else f"no answer after {seconds:.1f} s"
         if (first := self._first_words.pop(observation.address, None)) is not None:
             said += f", the first after {max(seconds - (now - first), 0):.1f} s"
-        self._line(_party(observation.address or OUTSIDE), Text("model", "dim"), Text(said, "dim"))
+        self._line(_party(observation.address or _OUTSIDE), Text("model", "dim"), Text(said, "dim"))
 
     def _draw_trouble(self, observation: Observation) -> None:
         colour = _TROUBLE[observation.kind]
@@ -208,14 +211,13 @@ class Progress:
         busy = list(dict.fromkeys([*self._busy.values()]))
         if not busy and not self._counts["sent"]:
             return now
-        now.append_text(cast(Text, self._spinner.render(monotonic()))).append(
-            " "
-        )  # without a text of its own it is a Text
-        now.append_text(Text(", ").join(_party(address) for address in busy[:SHOWN]))
+        turning = cast(Text, self._spinner.render(monotonic()))  # a spinner without words of its own is a Text
+        now.append_text(turning).append(" ")
+        now.append_text(Text(", ").join(_party(address) for address in busy[:_SHOWN]))
         if busy:
-            now.append(f" and {len(busy) - SHOWN} more at work · " if len(busy) > SHOWN else " at work · ")
+            now.append(f" and {len(busy) - _SHOWN} more at work · " if len(busy) > _SHOWN else " at work · ")
         now.append(f"{self._totals()} · {monotonic() - self._began:.1f} s", "dim")
-        for address, text in [*self._said.items()][:SHOWN]:
+        for address, text in [*self._said.items()][:_SHOWN]:
             said = _one_line(text)[-(self._console.width - len(address) - 5) :]
             now.append("\n  ").append_text(_party(address)).append(f"  {said}", "italic")
         return now
@@ -229,7 +231,8 @@ class Progress:
         if counts["model"]:
             parts.append(_counted(counts["model"], "model call"))
             parts.append(f"{usage.input_tokens} + {usage.output_tokens} tokens")
-            if seconds := sum(ended - began for began, ended in self._decoding):
+            seconds = sum(ended - began for began, ended in self._decoding)
+            if seconds and usage.output_tokens:
                 parts.append(f"{usage.output_tokens / seconds:.1f} tokens/s")
         if usage.cost:
             parts.append(f"{usage.cost:.4f} USD")
@@ -238,7 +241,7 @@ class Progress:
 
 def _party(address: str) -> Text:
     """An agent in its colour: always the same one, so that the eye can follow."""
-    if address in (OUTSIDE, "∗"):
+    if address in (_OUTSIDE, _NOBODY):
         return Text(address, "bold")
     colour = _COLOURS[crc32(address.rpartition("/")[2].encode()) % len(_COLOURS)]
     return Text(_one_line(address), Style(color=colour))

@@ -459,7 +459,8 @@ class Engine:
             if route.place is not place:
                 place = route.place
                 entry = (message, run, handling.depth + 1, place, event, (type(message), event.name))
-            assert entry is not None
+            assert entry is not None  # both are set with the first
+            assert place is not None
             queue = cell.queue
             full = len(queue) >= cell.full
             if full and cell.when_full == "wait" and len(queue) >= 2 * cell.limit:
@@ -825,7 +826,7 @@ class Engine:
     async def _drive(self, handling: LocalHandling, generator: Generator[Any, Any, Any]) -> None:
         """Run a plain generator: send what it yields, answer its calls."""
         step: Callable[[Any], object] = generator.send
-        value: object = None
+        value: Any = None
         try:
             while True:
                 try:

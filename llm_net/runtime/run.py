@@ -84,57 +84,11 @@ class LocalRun:
     """A run in this event loop: see `ports.Run`. `seed` is the one it was given or made."""
 
     __slots__ = (
-        "_attempts",
-        "_began",
-        "_budget",
-        "_closing",
-        "_dead",
-        "_ended",
-        "_ends",
-        "_error",
-        "_failing",
-        "_held",
-        "_machine",
-        "_may_restart",
-        "_randoms",
-        "_retries",
-        "_seconds",
-        "_status",
-        "_threads",
-        "_ticking",
-        "_timers",
-        "_told",
-        "_working",
-        "abandoned",
-        "agent",
-        "blocked",
-        "context",
-        "crowding",
-        "ended",
-        "engine",
-        "id",
-        "idle",
-        "limits",
-        "max_depth",
-        "max_messages",
-        "observers",
-        "open",
-        "outside",
-        "over",
-        "place",
-        "result",
-        "root",
-        "seed",
-        "sent",
-        "source",
-        "spare",
-        "special",
-        "started",
-        "taps",
-        "tasks",
-        "waiters",
-        "watched",
-        "world",
+        "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_failing", "_held",
+        "_machine", "_may_restart", "_randoms", "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers",
+        "_told", "_working", "abandoned", "agent", "blocked", "context", "crowding", "ended", "engine", "id", "idle",
+        "limits", "max_depth", "max_messages", "observers", "open", "outside", "over", "place", "result", "root",
+        "seed", "sent", "source", "spare", "special", "started", "taps", "tasks", "waiters", "watched", "world",
     )  # fmt: skip
 
     def __init__(
@@ -636,8 +590,9 @@ class LocalRun:
         state = handling.cell.state
         if state is not None:
             fields = {name: _copied(value) for name, value in state.items()}
-            handling.agent.__dict__.clear()  # also of what was computed of the state that is lost
-            handling.agent.__dict__.update(fields)
+            present = vars(handling.agent)
+            present.clear()  # also of what was computed of the state that is lost
+            present.update(fields)
 
     # ------------------------------------------------------------------------------------------ life
 
@@ -864,6 +819,6 @@ def _state(agent: GenAgent) -> dict[str, Any]:
 def _copied(value: Any) -> Any:
     """A copy of what is an agent's own; other agents, and what cannot be copied (a client, a lock), are shared."""
     try:
-        return deepcopy(value, {SHARED: True})
+        return deepcopy(value, {SHARED: True})  # type: ignore[dict-item]  # a word of ours among the ids
     except Exception:
         return value

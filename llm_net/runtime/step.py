@@ -33,7 +33,18 @@ class Around(Protocol):
 class Body(Coroutine[Any, Any, Any]):
     """What the task of a worker runs: nothing as long as it is stepped by hand, then the rest of the worker."""
 
-    __slots__ = ("_around", "_begun", "_over", "_parked", "_waits_for", "context", "coroutine", "detached", "loop", "task")
+    __slots__ = (
+        "_around",
+        "_begun",
+        "_over",
+        "_parked",
+        "_waits_for",
+        "context",
+        "coroutine",
+        "detached",
+        "loop",
+        "task",
+    )
 
     coroutine: Coroutine[Any, Any, Any]
 

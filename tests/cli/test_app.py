@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
 import subprocess
 from pathlib import Path
@@ -12,8 +11,8 @@ import click
 import pytest
 
 import llm_net
-from llm_net.cli.app import COMMANDS, app
-from tests.cli.conftest import Call, in_a_process, process
+from llm_net.cli.app import COMMANDS, app, did_you_mean
+from tests.cli.conftest import TEAM, Call, in_a_process, process
 
 
 def test_the_help_lists_every_command_and_imports_none_of_them() -> None:
@@ -65,6 +64,29 @@ def test_an_error_of_ours_is_one_sentence_and_no_traceback(call: Call, team: str
     assert called.code == 1
     assert called.err.startswith("Error: 'critic' failed at 'review'")
     assert len(called.err.splitlines()) == 1
+
+
+def test_a_warning_is_one_sentence_too(tmp_path: Path) -> None:
+    path = tmp_path / "held.py"
+    path.write_text("import warnings\n" + TEAM + 'warnings.warn("this is slow", RuntimeWarning)\n')
+
+    called = in_a_process("run", str(path), "go")
+
+    assert (called.code, called.err) == (0, "Warning: this is slow\n")
+
+
+def test_a_terminal_that_cannot_write_arrows_is_no_error(team: str) -> None:
+    asked = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
+
+    ran = subprocess.run(process("run", team, "é"), env=asked, capture_output=True, text=True, check=False, timeout=60)
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.endswith("done: ?\n")
+
+
+def test_an_error_lists_a_dozen_names_at_most() -> None:
+    assert did_you_mean("zzz", [f"name{n}" for n in range(20)]).endswith("name10, name11, …")
+    assert did_you_mean("name7", [f"name{n}" for n in range(20)]).startswith("; did you mean name7")
 
 
 @pytest.mark.parametrize("place", ["before", "after"])
@@ -134,6 +156,8 @@ def test_a_reader_who_goes_away_is_no_error_to_speak_of(team: str) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="terminals of POSIX")
 def test_on_a_terminal_the_run_is_drawn_live(tmp_path: Path) -> None:
+    import pty
+
     path = tmp_path / "slow.py"
     path.write_text(WAITING.replace("asyncio.Event().wait()", "asyncio.to_thread(input)") + "\n")
     controller, terminal = pty.openpty()

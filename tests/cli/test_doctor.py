@@ -61,10 +61,9 @@ def test_every_extra_of_the_project_is_looked_at() -> None:
     assert {library.extra for library in LIBRARIES} - {""} == extras.keys() - {"all"}
 
 
+@pytest.mark.model
+@pytest.mark.skipif(find() is None, reason="the weights are not here: llm-net models pull smollm2")
 def test_measuring_lets_the_model_speak(call: Call) -> None:
-    if find() is None:
-        pytest.skip("the weights are not here")
-
     called = call("doctor", "--measure")
 
     assert called.code == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Call, in_a_process
+from tests.cli.conftest import TEAM, Call, in_a_process
 
 
 def test_a_run_shows_each_message_who_got_it_and_the_result(call: Call, team: str) -> None:
@@ -65,6 +65,27 @@ def test_who_alone_understands_the_verb_gets_the_message(call: Call, team: str) 
     assert json.loads(called.out.splitlines()[0])["address"] == "critic"
 
 
+def test_of_those_who_understand_it_the_nearest_gets_the_message(call: Call, tmp_path: Path) -> None:
+    nested = (
+        "inner = GenNetwork(id='inner', agents=[Writer(id='deep')])\n"
+        "outer = GenNetwork(id='outer', agents=[inner, Writer(id='near'), *TWIN])\n"
+    )
+    (tmp_path / "one.py").write_text(TEAM.replace("network =", "team =") + nested.replace("*TWIN", ""))
+    (tmp_path / "two.py").write_text(TEAM.replace("network =", "team =") + nested.replace("*TWIN", "Writer(id='twin')"))
+
+    assert json.loads(call("run", "one.py:outer", "go", "--json").out.splitlines()[0])["address"] == "near"
+    called = call("run", "two.py:outer", "go")
+    assert called.code == 2
+    assert "several understand 'request'; say who gets it: --to near or --to twin" in called.err
+
+
+def test_the_one_verb_that_a_receiver_understands_need_not_be_said(call: Call, team: str) -> None:
+    called = call("run", team, "a draft", "--to", "archive", "--json")
+
+    assert called.code == 0
+    assert json.loads(called.out.splitlines()[0])["method"] == "draft"
+
+
 def test_a_typed_message_says_what_it_needs(call: Call, team: str) -> None:
     called = call("run", team, "fine", "--to", "critic", "--method", "review")
 
@@ -85,8 +106,11 @@ def test_a_typed_message_that_is_wrong_says_why(call: Call, team: str) -> None:
         (["tem.py", "go"], "there is no file 'tem.py'; did you mean team.py?"),
         (["team.py:nework", "go"], "team.py has no agent or network 'nework'; did you mean network?"),
         (["team.py", "go", "--to", "wrter"], "did you mean 'writer'?"),
-        (["team.py", "go", "--method", "requst"], "nobody understands 'requst'; did you mean request?"),
-        (["team.py", "go", "--to", "archive"], "'archive' does not understand 'request'; there is draft"),
+        (["team.py", "go", "--method", "requst"], "'team' does not understand 'requst'; did you mean request?"),
+        (
+            ["team.py", "go", "--to", "archive", "--method", "request"],
+            "'archive' does not understand 'request'; there is draft",
+        ),
     ],
 )
 def test_a_wrong_name_is_a_wrong_use_and_says_what_was_meant(

@@ -10,12 +10,7 @@ import pytest
 
 from llm_net.llm import weights
 from llm_net.llm.local import LocalModel
-
-from .servers import Endpoint, FaultServer, llama_server
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "model: needs the weights of the embedded model (93 MB, fetched once)")
+from tests.llm.servers import Endpoint, FaultServer, llama_server
 
 
 @pytest.fixture(scope="session")

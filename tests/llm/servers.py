@@ -36,7 +36,9 @@ def llama_server(gguf: Path) -> Iterator[Endpoint]:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.n_parallel, params.n_ctx, params.kv_unified = 4, 8192, False
     params.n_batch = params.n_ubatch = 64
+    params.endpoint_metrics = True
     server = engine.Server(params)
+    server.handle_metrics()  # see LocalModel: it must not be freed before it runs
     yield Endpoint(f"{server.listening_address}/v1", KEY)
     del server
 

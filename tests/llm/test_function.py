@@ -44,8 +44,12 @@ def test_a_plain_function_that_calls_tools_is_a_model() -> None:
 def test_its_answer_is_its_text_with_estimated_usage() -> None:
     answer = asyncio.run(FunctionModel(parrot).complete(HELLO))
 
-    assert answer.text == "You said: Hello" and answer.model == "parrot" and answer.finish == "stop"
-    assert answer.usage.requests == 1 and answer.usage.input_tokens > 0 and answer.usage.output_tokens == 4
+    assert answer.text == "You said: Hello"
+    assert answer.model == "parrot"
+    assert answer.finish == "stop"
+    assert answer.usage.requests == 1
+    assert answer.usage.input_tokens > 0
+    assert answer.usage.output_tokens == 4
 
 
 def test_its_pieces_are_streamed_as_they_come() -> None:
@@ -53,7 +57,8 @@ def test_its_pieces_are_streamed_as_they_come() -> None:
         return [chunk async for chunk in FunctionModel(slowly).stream(HELLO)]
 
     chunks = asyncio.run(main())
-    assert chunks[:2] == [TextDelta("one"), TextDelta(" two")] and len(chunks) == 9
+    assert chunks[:2] == [TextDelta("one"), TextDelta(" two")]
+    assert len(chunks) == 9
 
 
 def test_its_text_is_cut_at_stop_strings_and_max_tokens() -> None:
@@ -80,7 +85,9 @@ def test_a_completion_of_its_own_is_passed_on_with_usage_if_it_has_none() -> Non
 
     assert asyncio.run(FunctionModel(lambda request: own).complete(HELLO)) == own
     answer = asyncio.run(FunctionModel(lambda request: bare, name="adder").complete(HELLO))
-    assert answer.model == "adder" and answer.usage.requests == 1 and answer.tool_calls == (call,)
+    assert answer.model == "adder"
+    assert answer.usage.requests == 1
+    assert answer.tool_calls == (call,)
 
 
 def test_what_it_raises_is_the_cause_of_a_model_error() -> None:
@@ -96,7 +103,8 @@ def test_what_it_raises_is_the_cause_of_a_model_error() -> None:
 
     with pytest.raises(ModelError, match="its function raised KeyError: 'bee'") as raised:
         asyncio.run(FunctionModel(fails).complete(HELLO))
-    assert isinstance(raised.value.__cause__, KeyError) and not raised.value.transient
+    assert isinstance(raised.value.__cause__, KeyError)
+    assert not raised.value.transient
     with pytest.raises(ModelUnavailable, match="ConnectionResetError: gone"):
         asyncio.run(FunctionModel(unreachable).complete(HELLO))
     with pytest.raises(ModelError, match="ValueError: no more"):

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_net.chat import Tool
-from llm_net.llm.grammar import calls, narrow
+from llm_net.llm.calling import calls
+from llm_net.llm.grammar import narrow
 from llm_net.llm.schema import BadSchema, problems, sample
 
 numbers = st.fixed_dictionaries(
@@ -38,7 +39,8 @@ def test_every_number_that_is_let_through_is_allowed(schema: dict[str, object], 
 def test_a_close_range_becomes_a_grid_and_a_wide_one_whole_numbers() -> None:
     grid = narrow({"type": "number", "minimum": 0, "maximum": 1})
 
-    assert isinstance(grid, dict) and grid["enum"] == [0, *(round(n / 100, 2) for n in range(1, 100)), 1]
+    assert isinstance(grid, dict)
+    assert grid["enum"] == [0, *(round(n / 100, 2) for n in range(1, 100)), 1]
     assert narrow({"type": "number", "minimum": 10.5, "exclusiveMaximum": 800}) == {
         "type": "integer",
         "minimum": 11,

@@ -36,7 +36,7 @@ from llm_net.chat import (
     user,
 )
 from llm_net.errors import ContextTooLong, InvalidOutput, ModelError, ModelUnavailable
-from llm_net.llm import local as local_module
+from llm_net.llm.engine import Engine
 from llm_net.llm.local import LocalModel
 from llm_net.testing import check_model
 
@@ -73,7 +73,8 @@ def test_it_knows_the_capital_of_france_and_costs_nothing(local: LocalModel) -> 
 
     assert "Paris" in answer.text
     assert answer.model == local.name == "SmolLM2-135M-Instruct.Q4_1"
-    assert answer.usage.cost == Decimal(0) and answer.usage.input_tokens > 10
+    assert answer.usage.cost == Decimal(0)
+    assert answer.usage.input_tokens > 10
 
 
 def test_a_decision_is_one_of_the_choices_and_the_right_one(local: LocalModel) -> None:
@@ -119,7 +120,7 @@ def test_json_that_is_cut_off_or_breaks_the_rest_of_the_rules_is_an_error(local:
 
     with pytest.raises(InvalidOutput, match="cut off at max_tokens=16; raise it"):
         ask(local, Request([user("Count.")], output=endless, settings=Settings(max_tokens=16)))
-    with pytest.raises(InvalidOutput, match="its answer breaks the schema: the value is .*, which is ruled out"):
+    with pytest.raises(InvalidOutput, match=r"its answer breaks the schema: the value is .*, which is ruled out"):
         ask(local, Request([user("Speak.")], output=impossible, settings=Settings(max_tokens=32)))
 
 
@@ -164,7 +165,8 @@ def test_it_speaks_of_the_result_of_a_tool(local: LocalModel) -> None:
         return [chunk async for chunk in local.stream(request)]
 
     *deltas, answer = asyncio.run(main())
-    assert isinstance(answer, Completion) and "12" in answer.text
+    assert isinstance(answer, Completion)
+    assert "12" in answer.text
     assert "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)) == answer.text
     assert len(deltas) > 2  # it is streamed out of the JSON that the model really writes
 
@@ -178,7 +180,8 @@ def test_a_stop_string_ends_what_is_said_beside_tools(local: LocalModel) -> None
         Request([user("Thank you!")], tools=[WEATHER], settings=Settings(temperature=0.0, max_tokens=40, stop=(stop,))),
     )
 
-    assert cut.text == whole[: whole.index(stop)] and cut.finish == "stop"
+    assert cut.text == whole[: whole.index(stop)]
+    assert cut.finish == "stop"
 
 
 def test_a_tool_may_be_called_say(local: LocalModel) -> None:
@@ -247,18 +250,34 @@ def test_a_cancelled_call_frees_its_slot_even_while_the_prompt_is_read(gguf: Pat
 
 
 def test_it_gives_back_its_threads_memory_and_socket(gguf: Path) -> None:
-    async def once() -> tuple[int, int]:
+    async def once() -> None:
         model = LocalModel(gguf)
         await model.complete(Request([user("Hi")], settings=Settings(max_tokens=2)))
         await model.embed(["bee"])
         await model.aclose()
         await model.aclose()
-        return len(os.listdir("/proc/self/task")), threading.active_count()
+
+    def count() -> tuple[int, int]:
+        asyncio.run(once())
+        native = Path("/proc/self/task")  # on Linux
+        return len(list(native.iterdir())) if native.exists() else 0, threading.active_count()
 
     before = threading.active_count()
-    first, second = asyncio.run(once()), asyncio.run(once())
+    first, second = count(), count()
     assert first == second  # llama.cpp keeps a thread of its own for its log, once
     assert first[1] == before
+
+
+def test_it_can_be_closed_as_soon_as_it_is_loaded(gguf: Path) -> None:
+    async def main() -> None:
+        for _ in range(4):
+            model = LocalModel(gguf, slots=1, context=256)
+            asking = asyncio.create_task(model.complete(Request([user("Hi")])))
+            await asyncio.sleep(0)  # it has begun to load
+            asking.cancel()
+            await model.aclose()
+
+    asyncio.run(main())
 
 
 def test_closing_ends_the_calls_that_run_and_those_that_wait(gguf: Path) -> None:
@@ -307,7 +326,7 @@ def test_a_file_that_is_no_gguf_or_not_there_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ModelUnavailable, match=r"no\.gguf could not be loaded .*is it a GGUF file\?"):
         ask(LocalModel(tmp_path / "no.gguf"), Request([user("Hi")]))
-    with pytest.raises(ModelUnavailable, match="there is no file .*gone.gguf"):
+    with pytest.raises(ModelUnavailable, match=r"there is no file .*gone\.gguf"):
         ask(LocalModel(tmp_path / "gone.gguf"), Request([user("Hi")]))
 
 
@@ -344,8 +363,7 @@ def test_control_c_still_works_after_loading(local: LocalModel) -> None:
     ask(local, Request([user("Hi")], settings=Settings(max_tokens=1)))
 
     with pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(5)
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_a_program_that_forgets_to_close_still_ends(gguf: Path) -> None:
@@ -370,10 +388,10 @@ def test_a_program_that_forgets_to_close_still_ends(gguf: Path) -> None:
 
 
 def test_where_there_are_no_unix_sockets_its_listener_wants_a_key_and_lets_no_page_in(gguf: Path) -> None:
-    server = local_module._Server(gguf, "chat", slots=1, context=256, threads=1, unix=False)
+    engine = Engine(gguf, "chat", slots=1, context=256, threads=1, unix=False)
     try:
         request = urllib.request.Request(
-            f"{server._server.listening_address}/v1/chat/completions",
+            f"{engine.address}/v1/chat/completions",
             data=b'{"messages": []}',
             headers={"Origin": "https://evil.example", "Content-Type": "application/json"},
         )
@@ -383,14 +401,14 @@ def test_where_there_are_no_unix_sockets_its_listener_wants_a_key_and_lets_no_pa
         assert raised.value.headers["Access-Control-Allow-Origin"] != "https://evil.example"
         raised.value.close()
     finally:
-        server.close()
+        engine.close()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no Unix sockets")
 def test_elsewhere_nobody_can_reach_its_listener(gguf: Path) -> None:
-    server = local_module._Server(gguf, "chat", slots=1, context=256, threads=1)
-    address = server._server.listening_address
-    server.close()
+    engine = Engine(gguf, "chat", slots=1, context=256, threads=1)
+    address = engine.address
+    engine.close()
 
     assert address.startswith("unix://")
     assert not Path(address.removeprefix("unix://")).parent.exists()

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncGenerator
 from decimal import Decimal
 
 import pytest
@@ -35,10 +36,11 @@ from llm_net.chat import (
 from llm_net.errors import ContextTooLong, InvalidOutput, ModelError, ModelUnavailable, RateLimited
 from llm_net.llm.pydantic_ai import ProviderModel
 from llm_net.testing import check_model
-
-from .servers import Endpoint, FaultServer
+from tests.llm.servers import Endpoint, FaultServer
 
 WEATHER = Tool("get_weather", "Tell the weather", {"type": "object", "properties": {"city": {"type": "string"}}})
+pytestmark = pytest.mark.server
+
 HELLO = Request([user("Hello")], settings=Settings(timeout=5.0))
 CALLING = Request([user("Weather?")], tools=[WEATHER], settings=Settings(timeout=5.0))
 
@@ -94,7 +96,8 @@ def test_a_wrong_key_is_refused_with_a_sentence_that_does_not_show_it(llama: End
         ModelError, match=r"the provider refuses the key: Invalid API Key \(401\); give another"
     ) as raised:
         complete(ProviderModel("smollm2", base_url=llama.base_url, api_key="sk-wrong"))
-    assert not raised.value.transient and "sk-wrong" not in str(raised.value)
+    assert not raised.value.transient
+    assert "sk-wrong" not in str(raised.value)
 
 
 @pytest.mark.model
@@ -175,6 +178,7 @@ def test_a_reader_may_stop_in_the_middle(faults: FaultServer) -> None:
         model = at(faults, "halt")
         chunks = model.stream(HELLO)
         assert await anext(chunks) == TextDelta("The beginning")
+        assert isinstance(chunks, AsyncGenerator)
         await chunks.aclose()
         await model.aclose()
         other = at(faults, "chatter")
@@ -201,6 +205,7 @@ def test_every_part_of_a_conversation_reaches_the_provider(faults: FaultServer) 
     complete(at(faults, "chatter"), Request(turns, tools=[WEATHER], tool_choice="none", settings=settings))
 
     (body,) = faults.asked
+    assert body["model"] == "fate"
     messages = body["messages"]
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "tool", "assistant", "user"]
     picture = messages[1]["content"][1]["image_url"]["url"]
@@ -211,13 +216,21 @@ def test_every_part_of_a_conversation_reaches_the_provider(faults: FaultServer) 
     assert 9 in (body.get("max_tokens"), body.get("max_completion_tokens"))
 
 
+def test_a_server_is_asked_for_its_own_name_of_the_model(faults: FaultServer) -> None:
+    faults.asked.clear()
+    complete(ProviderModel("openai:llama3.2:1b", base_url=faults.url("chatter")))
+
+    assert faults.asked[0]["model"] == "llama3.2:1b"
+
+
 def test_what_no_encoding_carries_is_neither_sent_nor_received(faults: FaultServer) -> None:
     answer = complete(at(faults, "odd"), Request([user("lone \ud83d, nul \0, pair \ud83d\ude00")]))
 
     assert faults.asked[0]["messages"][0]["content"] == "lone \ufffd, nul \ufffd, pair 😀"
     assert answer.text == "a\ufffdb\ufffdc😀"
     *deltas, last = stream(at(faults, "odd"))
-    assert isinstance(last, Completion) and last.text == answer.text
+    assert isinstance(last, Completion)
+    assert last.text == answer.text
     assert "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)) == last.text
 
 
@@ -239,7 +252,9 @@ def test_where_a_provider_has_no_forms_the_answer_is_asked_for_as_a_call() -> No
 
     assert json.loads(complete(model, request).text) == {"price": 3}
     *deltas, last = stream(model, request)
-    assert isinstance(last, Completion) and json.loads(last.text) == {"price": 3} and last.finish == "stop"
+    assert isinstance(last, Completion)
+    assert json.loads(last.text) == {"price": 3}
+    assert last.finish == "stop"
     assert len(deltas) == 1
 
 
@@ -252,7 +267,9 @@ def test_a_call_of_a_tool_comes_back_with_its_id(faults: FaultServer) -> None:
     answer = complete(at(faults, "call"), CALLING)
     assert (answer.parts, answer.finish) == ((call,), "tools")
     (streamed,) = stream(at(faults, "call"), CALLING)
-    assert isinstance(streamed, Completion) and streamed.parts == (call,) and streamed.finish == "tools"
+    assert isinstance(streamed, Completion)
+    assert streamed.parts == (call,)
+    assert streamed.finish == "tools"
 
 
 def test_an_answer_without_the_tool_that_was_required_is_an_error(faults: FaultServer) -> None:
@@ -286,8 +303,13 @@ def test_stop_strings_are_kept_also_by_servers_that_ignore_them(faults: FaultSer
 
 
 def test_usage_is_estimated_where_a_server_does_not_count(faults: FaultServer) -> None:
-    for usage in (complete(at(faults, "uncounted")).usage, stream(at(faults, "uncounted"))[-1].usage):  # type: ignore[union-attr]  # the last is a Completion
-        assert usage.requests == 1 and usage.input_tokens > 0 and usage.output_tokens > 0 and usage.cost is None
+    for answer in (complete(at(faults, "uncounted")), stream(at(faults, "uncounted"))[-1]):
+        assert isinstance(answer, Completion)
+        usage = answer.usage
+        assert usage.requests == 1
+        assert usage.input_tokens > 0
+        assert usage.output_tokens > 0
+        assert usage.cost is None
 
 
 def test_the_cost_is_that_of_the_price_that_was_given(faults: FaultServer) -> None:
@@ -309,7 +331,8 @@ def test_embeddings_come_in_the_order_of_the_texts(faults: FaultServer) -> None:
     result = embed(at(faults, "vectors"), ["a", "bb", "ccc"])
 
     assert result.vectors == ((1.0, 0.0), (2.0, 0.0), (3.0, 0.0))
-    assert result.usage.input_tokens == 7 and len(faults.asked) == 1
+    assert result.usage.input_tokens == 7
+    assert len(faults.asked) == 1
     with pytest.raises(RateLimited):
         embed(at(faults, "rate-limited"), ["a"])
     assert len(faults.asked) == 1  # the client's own retries are off
@@ -317,7 +340,7 @@ def test_embeddings_come_in_the_order_of_the_texts(faults: FaultServer) -> None:
         embed(ProviderModel("openai:gpt-4o-mini", api_key="none"), ["a"])
 
 
-# ---------------------------------------------------------------------------------------------- before the first request
+# ---------------------------------------------------------------------------------------------- before a request
 
 
 @pytest.mark.parametrize(
@@ -348,7 +371,8 @@ def test_a_provider_whose_library_is_missing_says_which() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
-    assert "ModelUnavailable" in done.stderr and "pydantic-ai-slim[anthropic]" in done.stderr
+    assert "ModelUnavailable" in done.stderr
+    assert "pydantic-ai-slim[anthropic]" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -356,23 +380,24 @@ def test_a_provider_whose_library_is_missing_says_which() -> None:
     [
         (
             "pydantic_ai",
-            "import llm_net.llm.pydantic_ai",
+            "from llm_net.llm.pydantic_ai import ProviderModel; ProviderModel('openai:gpt-5')",
             "a model of a provider needs pydantic-ai-slim; install it with: pip install 'llm_net[ai]'",
         ),
         (
             "xllamacpp",
-            "import asyncio, llm_net.llm.local as l, llm_net.chat as c; "
-            + "asyncio.run(l.LocalModel(__file__).complete(c.Request([c.user('x')])))",
+            """
+import asyncio
+from llm_net.chat import Request, user
+from llm_net.llm.local import LocalModel
+asyncio.run(LocalModel(sys.executable).complete(Request([user('x')])))
+""",
             "the embedded model needs xllamacpp; install it with: pip install 'llm_net[local]'",
         ),
     ],
 )
-def test_a_missing_library_is_named_with_the_command_that_adds_it(
-    module: str, use: str, sentence: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    script = tmp_path_factory.mktemp("missing") / "use.py"
-    script.write_text(f"import sys\nsys.modules[{module!r}] = None\n{use}\n")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+def test_a_missing_library_is_named_with_the_command_that_adds_it(module: str, use: str, sentence: str) -> None:
+    program = f"import sys\nsys.modules[{module!r}] = None\n{use}\n"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
     assert sentence in done.stderr
 
@@ -380,7 +405,7 @@ def test_a_missing_library_is_named_with_the_command_that_adds_it(
 def test_importing_the_models_imports_no_optional_library() -> None:
     program = (
         "import sys, llm_net.llm, llm_net.llm.local, llm_net.llm.scripted, llm_net.llm.function, llm_net.llm.weights\n"
-        "import llm_net.testing\n"
+        "import llm_net.testing, llm_net.llm.pydantic_ai\n"
         "print([name for name in ('xllamacpp', 'pydantic_ai', 'openai', 'httpx2', 'networkx') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from random import Random
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -65,13 +65,13 @@ def with_definitions(schema: Rules) -> Rules:
     return {**schema, "$defs": {"Small": {"type": "integer", "maximum": 3}}}
 
 
-def is_valid(schema: Rules, value: Any) -> bool:
+def is_valid(schema: Rules, value: Json) -> bool:
     return Draft202012Validator(schema).is_valid(value)
 
 
 @settings(max_examples=300)
 @given(schemas.map(with_definitions), values)
-def test_it_says_what_the_reference_implementation_says(schema: dict[str, object], value: object) -> None:
+def test_it_says_what_the_reference_implementation_says(schema: Rules, value: Json) -> None:
     assert (not problems(schema, value)) == is_valid(schema, value)
 
 
@@ -136,23 +136,22 @@ def test_text_that_is_no_json_is_a_problem_not_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "sentence"),
+    ("schema", "value", "sentence"),
     [
-        ({"type": "banana"}, "'banana' is not a type"),
-        ({"$ref": "#/$defs/Nothing"}, "points to nothing"),
-        ({"$ref": "https://example.org/schema"}, "leaves the schema"),
-        ({"$ref": "#"}, "never ends"),
-        ({"properties": 3}, "3 is not an object"),
-        ({"anyOf": {"type": "null"}}, "is not a list"),
-        ({"items": "x"}, "is not a schema"),
-        ({"maxLength": "x"}, "'x' is not a number"),
-        ({"pattern": "("}, "cannot be read"),
+        ({"type": "banana"}, 1, "'banana' is not a type"),
+        ({"$ref": "#/$defs/Nothing"}, 1, "points to nothing"),
+        ({"$ref": "https://example.org/schema"}, 1, "leaves the schema"),
+        ({"$ref": "#"}, 1, "never ends"),
+        ({"properties": 3}, {"a": 1}, "3 is not an object"),
+        ({"anyOf": {"type": "null"}}, 1, "is not a list"),
+        ({"items": "x"}, [1], "is not a schema"),
+        ({"maxLength": "x"}, "text", "'x' is not a number"),
+        ({"pattern": "("}, "text", "cannot be read"),
     ],
 )
-def test_a_schema_that_cannot_be_read_is_an_error(schema: dict[str, object], sentence: str) -> None:
+def test_a_schema_that_cannot_be_read_is_an_error(schema: Rules, value: object, sentence: str) -> None:
     with pytest.raises(BadSchema, match=sentence):
-        for value in ({"a": 1}, [1], "text"):
-            problems(schema, value)
+        problems(schema, value)
 
 
 def test_a_value_nested_ten_thousand_deep_is_refused_with_a_sentence() -> None:

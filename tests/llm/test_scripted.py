@@ -52,7 +52,9 @@ def test_an_answer_may_be_a_call_an_error_or_made_from_the_request() -> None:
     model = ScriptedModel([call, RateLimited("x", "slow down", 3.0), lambda request: "plain", echo])
 
     first = ask(model)
-    assert first.tool_calls == (call,) and first.finish == "tools" and first.usage.output_tokens > 0
+    assert first.tool_calls == (call,)
+    assert first.finish == "tools"
+    assert first.usage.output_tokens > 0
     with pytest.raises(RateLimited):
         ask(model)
     assert [ask(model).text, ask(model).text] == ["plain", "HELLO"]
@@ -145,8 +147,8 @@ def test_a_schema_that_no_value_can_be_made_up_for_is_an_error_that_says_so() ->
     hard = {"type": "string", "pattern": "^z{9}$"}
     with pytest.raises(ModelError, match=r"the schema 'answer' cannot be used: no value could be made up"):
         ask(ScriptedModel(), Request([user("x")], output=Output(hard)))
+    tool = Tool("spell", "", {"type": "object", "properties": {"a": hard}, "required": ["a"]})
     with pytest.raises(ModelError, match="the schema of a tool cannot be used: spell: no value"):
-        tool = Tool("spell", "", {"type": "object", "properties": {"a": hard}, "required": ["a"]})
         ask(ScriptedModel(), Request([user("x")], tools=[tool], tool_choice="required"))
 
 

@@ -58,4 +58,5 @@ def test_text_is_held_back_only_while_it_may_become_a_stop_string() -> None:
     assert cut.push("\nUs") == ""
     assert cut.push("ually") == "\n\nUsually"
     assert cut.push("\n\nUser: hi") == ""
-    assert cut.push("more") == "" and cut.stopped
+    assert cut.push("more") == ""
+    assert cut.stopped

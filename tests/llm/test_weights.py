@@ -45,7 +45,8 @@ def left_in(cache: Path) -> list[Path]:
 
 @pytest.mark.model
 def test_they_are_found_where_they_were_put(gguf: Path, tmp_path: Path) -> None:
-    assert weights.find() is not None and gguf.stat().st_size == 98_362_432
+    assert weights.find() is not None
+    assert gguf.stat().st_size == 98_362_432
     assert weights.pull() == gguf  # there already: nothing is fetched
 
     (tmp_path / "models").mkdir()
@@ -107,14 +108,15 @@ def test_a_full_disk_leaves_nothing_half_written(offline: Path, tmp_path: Path) 
         [sys.executable, "-c", program, str(tmp_path / "cache")], capture_output=True, text=True, check=False
     )
 
-    assert "its weights cannot be kept in" in done.stderr and "File too large" in done.stderr
+    assert "its weights cannot be kept in" in done.stderr
+    assert "File too large" in done.stderr
     assert left_in(tmp_path / "cache") == []
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file, not a folder")
 
-    with pytest.raises(ModelUnavailable, match="cannot be kept in .*cache/models"):
+    with pytest.raises(ModelUnavailable, match=r"cannot be kept in .*cache/models"):
         weights.pull(to=tmp_path / "cache")
 
 

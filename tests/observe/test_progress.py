@@ -12,6 +12,7 @@ from decimal import Decimal
 from rich.console import Console
 
 from llm_net import GenAgent, GenNetwork, Limits, Message
+from llm_net.address import Reference
 from llm_net.chat import Usage
 from llm_net.errors import RunError
 from llm_net.observe.progress import Progress
@@ -94,6 +95,15 @@ def test_control_characters_of_a_message_do_not_reach_the_terminal() -> None:
         assert "owned" in drawn
         for evil in ("\x1b]0", "\x07", "\x1b[31m", "\x9b", "\u202e"):
             assert evil not in drawn
+
+
+def test_nor_do_those_of_a_name_that_a_model_made_up() -> None:
+    written = io.StringIO()
+    message = Message(method="\x1b[2Jrequest", sender=Reference("an\x07na"))
+
+    Progress(Console(file=written, width=200)).observe(Observation("sent", "run", "bob\x1b[0m", message))
+
+    assert words(written.getvalue()) == ["an", "na", "→", "bob", "[0m", "[2Jrequest"]
 
 
 def test_a_failure_is_drawn_with_its_reason_and_ends_the_run() -> None:

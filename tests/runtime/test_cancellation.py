@@ -12,6 +12,7 @@ import pytest
 
 from llm_net import GenAgent, GenNetwork, Limits, Mailbox, Message, blocking, every
 from llm_net.errors import AgentFailed, LimitReached, RunCancelled
+from llm_net.ports import Run
 from llm_net.testing.probe import Probe
 from llm_net.testing.stage import Stage
 
@@ -106,7 +107,7 @@ def test_nothing_can_be_sent_after_the_end(stage: Stage) -> None:
 
 
 def test_a_handler_may_cancel_its_own_run(stage: Stage) -> None:
-    runs = []
+    runs: list[Run] = []
 
     class Rebel(GenAgent):
         after: bool = False
@@ -325,7 +326,9 @@ def test_a_cancelled_run_waits_for_the_threads_it_cannot_stop() -> None:
 
     async def main() -> None:
         before = set(threading.enumerate())
-        async with stage.run(GenNetwork(agents=[agent := Threaded(id="t")]), Message(method="think", receiver="t")) as run:
+        async with stage.run(
+            GenNetwork(agents=[agent := Threaded(id="t")]), Message(method="think", receiver="t")
+        ) as run:
             await asyncio.to_thread(started.wait, 10)
             run.cancel()
             assert agent.finished == 0

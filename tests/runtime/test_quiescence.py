@@ -55,7 +55,7 @@ def test_a_run_without_messages_ends_when_its_block_is_left(stage: Stage) -> Non
     async def main() -> None:
         async with stage.run(GenNetwork(agents=[Probe()])) as run:
             assert run.status == "running"
-        assert run.status == "done"
+        assert str(run.status) == "done"
 
     stage.play(main())
 

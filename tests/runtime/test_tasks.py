@@ -535,7 +535,12 @@ def test_a_task_that_a_handler_leaves_behind_never_speaks_in_another_name(stage:
                 await asyncio.sleep(0)
 
     async def main() -> None:
-        agents = [Leaving(id="a"), Leaving(id="b"), *(Busy(id=f"busy{n}") for n in range(5)), probe := Probe(id="probe")]
+        agents = [
+            Leaving(id="a"),
+            Leaving(id="b"),
+            *(Busy(id=f"busy{n}") for n in range(5)),
+            probe := Probe(id="probe"),
+        ]
         async with stage.run(GenNetwork(agents=agents)) as run:
             await run.send(Message(receiver="a", body=first))
             await run.send(Message(receiver="b", body=first))
@@ -766,7 +771,9 @@ def test_a_handler_that_holds_the_loop_is_reported_once_by_name(method: str, bod
             for _ in range(3):
                 await run.send(Message(method=method, receiver="h", body=body))
 
-    with pytest.warns(RuntimeWarning, match=f"Holding 'h' held the event loop for 0.1. s while it handled '{method}'") as all:
+    with pytest.warns(
+        RuntimeWarning, match=f"Holding 'h' held the event loop for 0.1. s while it handled '{method}'"
+    ) as all:
         stage.play(main())
     assert len([each for each in all if "held" in str(each.message)]) == 1
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import click
 from rich.console import Console
+from rich.text import Text
 
-from llm_net.chat import Chunk, Completion, Embeddings, Price, Request, Settings, TextDelta
+from llm_net.chat import Chunk, Completion, Embeddings, Price, Request, Settings, TextDelta, user
 from llm_net.cli.app import debug
 from llm_net.cli.demo import TASK, Voice, market, script
 from llm_net.cli.model import model_of
@@ -56,14 +57,13 @@ def command(words: str, task: str, seed: int, no_color: bool) -> None:
     """
     console = Console(highlight=False, no_color=no_color)
     model, settings, where = _speaker(words, seed)
-    console.print(
-        f"[bold]A contract net[/] in the words of [bold]{model.name}[/] ({where}), seed {seed}", soft_wrap=True
-    )
+    title = ("A contract net", "bold"), " in the words of ", (model.name, "bold"), f" ({where}), seed {seed}"
+    console.print(Text.assemble(*title), soft_wrap=True)
     console.print(f"Task: {task}\n", markup=False, soft_wrap=True)
     asyncio.run(_show(model, settings, task, seed, console))
-    console.print(
-        f"\nThe same seed gives the same run: --seed {seed}. Another: --seed {seed + 1}.", style="dim", soft_wrap=True
-    )
+    if settings is SMALL:
+        again = f"\nThe same seed gives the same run: --seed {seed}. Another: --seed {seed + 1}."
+        console.print(again, style="dim", soft_wrap=True)
     if others := " · ".join(offers(os.environ)):
         console.print(f"Also possible. {others}", style="dim", markup=False, soft_wrap=True)
 
@@ -73,29 +73,29 @@ def _speaker(words: str, seed: int) -> tuple[Model, Settings, str]:
     if words == "scripted":
         from llm_net.llm.scripted import ScriptedModel
 
-        return (
-            ScriptedModel([script], cycle=True, seed=seed, latency=(0.1, 0.3), pace=0.02),
-            SMALL,
-            "no model: lines of a script",
-        )
-    here = ":" not in words or words.endswith(".gguf")
-    return model_of(words), SMALL if here else LARGE, "on this machine" if here else "over the network"
+        model = ScriptedModel([script], cycle=True, seed=seed, latency=(0.1, 0.3), pace=0.02)
+        return model, SMALL, "no model: lines of a script"
+    if ":" not in words or words.endswith(".gguf"):
+        return model_of(words), SMALL, "on this machine"
+    return model_of(words), LARGE, f"at {words.partition('@')[2] or words.partition(':')[0]}"
 
 
 async def _show(model: Model, settings: Settings, task: str, seed: int, console: Console) -> None:
-    with Progress(console) as progress:
-        network = market(lambda id: Voice(Aloud(model, partial(progress.saying, id)), settings))
-        root = Message(body=task, receiver=network["manager"])
-        try:
+    try:
+        if settings is SMALL:  # let it load before anybody is timed
+            await model.complete(Request([user("Hello")], settings=Settings(max_tokens=1)))
+        with Progress(console) as progress:
+            network = market(lambda id: Voice(Aloud(model, partial(progress.saying, id)), settings))
+            root = Message(body=task, receiver=network["manager"])
             async with network.run(root, runtime=LocalRuntime(seed=seed), observers=[progress]) as run:
                 await run.wait()
-        except AgentFailed as failed:
-            cause: BaseException | None = failed
-            while isinstance(cause, AgentFailed):
-                cause = cause.__cause__
-            raise (cause if isinstance(cause, LlmNetError) else failed) from None
-        finally:
-            await model.aclose()
+    except AgentFailed as failed:  # all that can fail here is the model
+        cause: BaseException | None = failed
+        while isinstance(cause, AgentFailed):
+            cause = cause.__cause__
+        raise (cause if isinstance(cause, LlmNetError) else failed) from None
+    finally:
+        await model.aclose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,25 +114,23 @@ class Aloud:
         return self.model.price
 
     async def complete(self, request: Request) -> Completion:
-        """Answer a request, from the stream."""
-        answer: Completion | None = None
-        async for chunk in self.stream(request):
-            if isinstance(chunk, Completion):
-                answer = chunk
-        assert answer is not None  # every stream ends with one
-        return answer
-
-    async def stream(self, request: Request) -> AsyncGenerator[Chunk]:
-        """Answer a request piece by piece, and show each."""
-        said = ""
+        """Answer a request, from its stream."""
+        said, answer = "", None
         try:
             async for chunk in self.model.stream(request):
                 if isinstance(chunk, TextDelta):
                     said += chunk.text
                     self.show(said)
-                yield chunk
+                else:
+                    answer = chunk
         finally:
             self.show("")
+        assert answer is not None  # every stream ends with one
+        return answer
+
+    def stream(self, request: Request) -> AsyncIterator[Chunk]:
+        """Answer a request piece by piece, to whoever wants to show it himself."""
+        return self.model.stream(request)
 
     async def embed(self, texts: Sequence[str]) -> Embeddings:
         """Give each text as a vector."""

@@ -96,14 +96,7 @@ def command(context: click.Context, wanted: tuple[str, ...], measure: bool, as_j
 
 
 def _python() -> Iterator[Finding]:
-    new_enough = sys.version_info >= (3, 11)
-    yield Finding(
-        "python",
-        "ok" if new_enough else "broken",
-        f"{platform.python_version()} in {sys.prefix}",
-        cure="" if new_enough else "install Python 3.11 or newer",
-        needed=True,
-    )
+    yield Finding("python", "ok", f"{platform.python_version()} in {sys.prefix}")
     yield Finding("platform", "ok", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores")
     yield Finding("llm_net", "ok", __version__)
 

@@ -32,16 +32,17 @@ def command() -> None:
 @debug
 def list_models(as_json: bool) -> None:
     """List the models that can be fetched by name, and where they are."""
-    models = [
-        {"name": name, "file": weights.file, "bytes": weights.size, "path": str(path) if (path := find(name)) else None}
-        for name, weights in KNOWN.items()
-    ]
+    places = {name: find(name) for name in KNOWN}
     if as_json:
+        models = [
+            {"name": name, "file": KNOWN[name].file, "bytes": KNOWN[name].size, "path": path and str(path)}
+            for name, path in places.items()
+        ]
         print(json.dumps(models, indent=2))
-        return
-    for model in models:
-        place = model["path"] or f"not here; fetch it with: llm-net models pull {model['name']}"
-        print(f"{model['name']}  {int(str(model['bytes'])) / 1e6:.0f} MB  {place}")
+    else:
+        for name, path in places.items():
+            where = path or f"not here; fetch it with: llm-net models pull {name}"
+            print(f"{name}  {KNOWN[name].size / 1e6:.0f} MB  {where}")
 
 
 @command.command("pull")

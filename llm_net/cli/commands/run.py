@@ -51,7 +51,7 @@ def limit(name: str, kind: type, what: str) -> Callable[[F], F]:
     "--to", metavar="ID", help="Who gets the message: an id or a path.  [default: the network, or who alone can]"
 )
 @click.option(
-    "--method", metavar="VERB", default="request", show_default=True, help="What the receiver shall do with it."
+    "--method", metavar="VERB", help="What the receiver shall do with it.  [default: request, or the only one]"
 )
 @limit("messages", int, "so many messages")
 @limit("depth", int, "so many messages that cause each other")
@@ -65,7 +65,7 @@ def command(
     program: GenAgent,
     message: str,
     to: str | None,
-    method: str,
+    method: str | None,
     limit_messages: int,
     limit_depth: int,
     limit_seconds: float,
@@ -80,8 +80,8 @@ def command(
     from that message's JSON, such as '{"text": "…"}'.
     """
     text = sys.stdin.read() if message == "-" else message
-    receiver = _receiver(program, to, method)
-    root = _message(receiver, method, text, receiver=None if receiver is program else receiver)
+    receiver, verb = _receiver(program, to, method)
+    root = _message(receiver, verb, text, receiver=None if receiver is program else receiver)
     limits = Limits(limit_messages, limit_depth, limit_seconds, limit_tokens, limit_money)
     with ExitStack() as stack:
         observer: Observer
@@ -114,31 +114,44 @@ async def _to_its_end(run: Run) -> None:
         await run.wait()
 
 
-def _receiver(program: GenAgent, to: str | None, method: str) -> GenAgent:
-    """Who gets the message: whoever was asked for, else the program itself, else who alone inside understands it."""
-    if to is not None and not isinstance(program, GenNetwork) and to != program.id:
-        raise click.BadParameter(f"the program is one agent, {program.id!r}; leave out --to", param_hint="--to")
-    if to is not None and isinstance(program, GenNetwork):
-        try:
-            receiver = program[to]
-        except DeliveryError as unknown:
-            raise click.BadParameter(str(unknown), param_hint="--to") from None
-    elif _understands(program, method) or not isinstance(program, GenNetwork):
+def _receiver(program: GenAgent, to: str | None, method: str | None) -> tuple[GenAgent, str]:
+    """Who gets the message, and what it is asked to do.
+
+    Who was asked for, else the program itself, else who alone understands it of those inside and nearest. What was asked
+    for, else "request", else the one thing that the receiver understands.
+    """
+    verb = method or "request"
+    if to is not None:
+        receiver = _member(program, to)
+    elif _understands(program, verb) or not isinstance(program, GenNetwork):
         receiver = program
     else:
-        able = {path: agent for path, agent in program.walk() if _understands(agent, method)}
-        if len(able) == 1:
-            return next(iter(able.values()))
-        if able:
-            raise click.UsageError(f"several understand {method!r}; say who gets it: --to {' or --to '.join(able)}")
-        verbs = dict.fromkeys(verb for _, agent in program.walk() for verb in agent.receivable_messages)
-        raise click.BadParameter(f"nobody understands {method!r}{did_you_mean(method, verbs)}", param_hint="--method")
-    if not _understands(receiver, method):
-        raise click.BadParameter(
-            f"{receiver.id!r} does not understand {method!r}{did_you_mean(method, receiver.receivable_messages)}",
-            param_hint="--method",
-        )
-    return receiver
+        able = {path: agent for path, agent in program.walk() if _understands(agent, verb)}
+        nearest = min((path.count("/") for path in able), default=0)
+        able = {path: agent for path, agent in able.items() if path.count("/") == nearest}
+        if len(able) > 1:
+            raise click.UsageError(f"several understand {verb!r}; say who gets it: --to {' or --to '.join(able)}")
+        receiver = next(iter(able.values()), program)
+    verbs = receiver.receivable_messages
+    if not _understands(receiver, verb):
+        if method is None and len(verbs) == 1:
+            return receiver, next(iter(verbs))
+        if receiver is program and isinstance(program, GenNetwork):
+            verbs = {known: kinds for _, agent in program.walk() for known, kinds in agent.receivable_messages.items()}
+        sentence = f"{receiver.id!r} does not understand {verb!r}{did_you_mean(verb, verbs)}"
+        raise click.BadParameter(sentence, param_hint="--method")
+    return receiver, verb
+
+
+def _member(program: GenAgent, to: str) -> GenAgent:
+    if isinstance(program, GenNetwork):
+        try:
+            return program[to]
+        except DeliveryError as unknown:
+            raise click.BadParameter(str(unknown), param_hint="--to") from None
+    if to != program.id:
+        raise click.BadParameter(f"the program is one agent, {program.id!r}; leave out --to", param_hint="--to")
+    return program
 
 
 def _understands(agent: GenAgent, method: str) -> bool:
