@@ -7,6 +7,7 @@ import contextvars
 import queue
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -46,19 +47,18 @@ def _in_this_thread(source: Callable[[], AsyncGenerator[T]]) -> Iterator[T]:
 def _in_another_thread(source: Callable[[], AsyncGenerator[T]]) -> Iterator[T]:
     room = threading.Semaphore(0)  # one item under way at a time: a slow reader slows the run, as in this thread
     items: queue.SimpleQueue[tuple[T] | BaseException | None] = queue.SimpleQueue()
-    stopped = threading.Event()
+    begun = threading.Event()
+    producing: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = []
 
     async def produce() -> None:
-        generator = source()
-        loop = asyncio.get_running_loop()
-        try:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        producing.append((loop, task))
+        begun.set()
+        async with aclosing(source()) as generator:
             async for item in generator:
                 items.put((item,))
                 await loop.run_in_executor(None, room.acquire)
-                if stopped.is_set():
-                    return
-        finally:
-            await generator.aclose()
 
     def work() -> None:
         try:
@@ -67,6 +67,8 @@ def _in_another_thread(source: Callable[[], AsyncGenerator[T]]) -> Iterator[T]:
             items.put(error)
         else:
             items.put(None)
+        finally:
+            begun.set()
 
     thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name="llm_net.receive")
     thread.start()
@@ -77,6 +79,9 @@ def _in_another_thread(source: Callable[[], AsyncGenerator[T]]) -> Iterator[T]:
             yield got[0]
             room.release()
     finally:
-        stopped.set()
+        begun.wait()
+        for loop, task in producing:
+            with suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(task.cancel)
         room.release()
         thread.join()

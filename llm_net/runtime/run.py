@@ -750,12 +750,10 @@ class LocalRun:
         self._closing = Task(self._close(engine), loop=engine.loop)  # never begun eagerly: a handler may be at work
 
     async def _close(self, engine: Machine) -> None:
-        while self.tasks:
-            await asyncio.wait(self.tasks)
+        await _ended(self.tasks)
         if self._threads is not None:  # threads cannot be stopped, only waited for
             self._threads.shutdown(wait=False, cancel_futures=True)
-            if self._working:
-                await asyncio.wait(self._working)
+            await _ended(self._working)
             self._threads.shutdown()
         self._unwatch()
         engine.runs.discard(self)
@@ -769,14 +767,15 @@ class LocalRun:
                 error.add_note(f"raised by astop of {agent.id!r}")
                 if self._error is None:
                     self._status, self._error = "failed", error
+            except asyncio.CancelledError:
+                pass  # the loop ends, and so does this agent's stop; the others have theirs
         if not engine.runs:
             engine.cells.clear()
         workers = {body.task for body in self.idle}
         self.idle.clear()
         for worker in workers:
             worker.cancel()
-        if workers:
-            await asyncio.wait(workers)
+        await _ended(workers)
         runs = _running[id(self.agent)][1]
         runs.discard(self)
         if not runs:
@@ -809,6 +808,13 @@ class LocalRun:
 
 _running: dict[int, tuple[Machine, set[LocalRun]]] = {}
 """Which event loop runs a network now: agents hold no lock, so two loops must not run one at once."""
+
+
+async def _ended(futures: Iterable[Future[Any]]) -> None:
+    """Wait until they are done, also while everything is cancelled because the loop ends: what was begun is closed."""
+    while pending := [future for future in futures if not future.done()]:
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait(pending)
 
 
 def _failure(address: str, message: Message, error: BaseException) -> BaseException:
