@@ -323,7 +323,6 @@ def test_what_runs_when_the_loop_ends_is_cancelled_and_closed_by_asyncio_run() -
             try:
                 await asyncio.sleep(10**6)
             finally:
-                await asyncio.sleep(0)
                 self.log.append("closed")
 
     client = Client(id="client")
