@@ -245,8 +245,22 @@ class GenAgent(AbstractObject, BaseModel):
                 raise NotHandling(f"emit of {self.id!r}")
             handling.emit(event, message)
         else:
-            for callback in self._callbacks_of(event):
-                callback(Event(event, message, self.id))
+            self._tell_callbacks(Event(event, message, self.id))
+
+    def _tell_callbacks(self, event: Event) -> None:
+        """Call them all back where there is no run: what they raise is raised when all have heard."""
+        errors: list[Exception] = []
+        for callback in self._callbacks_of(event.name):
+            try:
+                result = callback(event)
+            except Exception as error:  # noqa: BLE001 - one listener must not keep the others from hearing
+                errors.append(error)
+            else:
+                if inspect.iscoroutine(result):
+                    result.close()
+                    errors.append(NotHandling(f"somebody to await the async callback on {event.name!r}"))
+        if errors:
+            raise errors[0] if len(errors) == 1 else ExceptionGroup(f"callbacks on {event.name!r} raised", errors)
 
     def listened(self, event: str) -> bool:
         """Whether anybody may hear this event if it is emitted now: to make nothing that nobody wants."""

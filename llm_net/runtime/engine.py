@@ -25,7 +25,7 @@ from time import perf_counter
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
-from llm_net.address import AbstractObject
+from llm_net.address import AbstractObject, Reference
 from llm_net.base import Call, GenAgent, GenNetwork
 from llm_net.chat import Chunk, Completion, Request, Usage
 from llm_net.dispatch import ASYNC, ASYNC_GENERATOR, PLAIN
@@ -290,15 +290,16 @@ class Engine:
         """Bring a message on its way. Gives what is full, if anything: then wait for `room`."""
         fields = message.__dict__
         agent, run = handling.agent, handling.run
-        if (sender := fields["sender"]) is not agent:
-            if sender is None:
-                stamp(message, agent)
-            elif sender != agent:
-                raise ForgedSender(agent.id, sender.id)
+        if fields["sender"] is not agent:
+            _stamp(message, handling)
+        if run.special and self._post_specially(handling, message):
+            return None
         receiver = fields["receiver"]
         if (answered := fields["reply_to"]) is not None and run.waiters:
             asked = run.waiters.get(answered.__dict__["id"])
-            if asked is not None and (receiver is asked.caller.agent or receiver == asked.caller.agent):
+            if asked is not None and (
+                receiver is asked.caller.agent or (type(receiver) is Reference and receiver == asked.caller.agent)
+            ):
                 if run.sent >= run.max_messages:
                     raise run.limit_reached("messages")
                 run.sent += 1
@@ -307,16 +308,17 @@ class Engine:
                 tap = run.show_taken(message, asked.caller.address) if run.watched else None
                 asked.end(message)
                 return tap
-        if run.special and self._post_specially(handling, message):
-            return None
         if receiver is None or receiver is run.outside:
             return run.deliver_outside(message, waiter)
         place = handling.place
         route = place.routes.get(id(receiver))
         if route is None or route.agent is not receiver:
-            if place.network is None and receiver != agent:
+            if place.network is None and receiver == agent:  # to itself, where nobody else is
+                route = Route(agent, handling.cell, place)
+            elif place.network is None or (type(receiver) is Reference and receiver.id in run.outsiders):
                 return run.deliver_outside(message, waiter)
-            route = place.route(receiver)
+            else:
+                route = place.route(receiver)
         if handling.depth >= run.max_depth:
             raise run.limit_reached("depth")
         if (sent := run.sent + 1) > run.max_messages:
@@ -415,11 +417,8 @@ class Engine:
     def emit(self, handling: LocalHandling, name: str, message: Message) -> None:
         """Let everybody hear who listens, on each network outwards."""
         run, agent, place = handling.run, handling.agent, handling.place
-        sender = message.__dict__["sender"]
-        if sender is None:
-            stamp(message, agent)
-        elif sender is not agent and sender != agent:
-            raise ForgedSender(agent.id, sender.id)
+        if message.__dict__["sender"] is not agent:
+            _stamp(message, handling)
         if agent._callbacks:
             run.call_back(agent, handling, agent._callbacks_of(name), Event(name, message, agent.id))
         if run.observers:
@@ -780,6 +779,7 @@ class Engine:
             return True
         if (message.deadline is not None or run.abandoned) and run.expired(entry, cell):
             return True
+        run.tick_begins(message)
         run.show_start(handling)
         if run.over:  # an observer or a callback ended it
             run.end_entry("cancelled", message, handling.address)
@@ -917,6 +917,16 @@ class Engine:
 
 
 _make = object.__new__
+
+
+def _stamp(message: Message, handling: LocalHandling) -> None:
+    """Write the sender on a message that does not name somebody else: a namesake of the agent is somebody else too."""
+    sender, agent = message.sender, handling.agent
+    if sender is not None:
+        network = handling.run.agent
+        if sender != agent or (isinstance(network, GenNetwork) and any(one is sender for _, one in network.walk())):
+            raise ForgedSender(agent.id, sender.id)
+    stamp(message, agent)
 
 
 def _set(future: Future[None]) -> None:

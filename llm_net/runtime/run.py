@@ -85,9 +85,9 @@ class LocalRun:
 
     __slots__ = (
         "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_failing", "_held",
-        "_machine", "_may_restart", "_randoms", "_retries", "_seconds", "_status", "_threads", "_ticking", "_timers",
-        "_told", "_working", "abandoned", "agent", "blocked", "context", "crowding", "ended", "engine", "id", "idle",
-        "limits", "max_depth", "max_messages", "observers", "open", "outside", "over", "place", "result", "root",
+        "_machine", "_may_restart", "_randoms", "_retries", "_seconds", "_status", "_threads", "_ticking", "_ticks",
+        "_timers", "_told", "_working", "abandoned", "agent", "blocked", "context", "crowding", "ended", "engine", "id", "idle",
+        "limits", "max_depth", "max_messages", "observers", "open", "outside", "outsiders", "over", "place", "result", "root",
         "seed", "sent", "source", "spare", "special", "started", "taps", "tasks", "waiters", "watched", "world",
     )  # fmt: skip
 
@@ -113,7 +113,8 @@ class LocalRun:
         self.observers = observers
         self.root = root
         self.open = root is None  # more may come from outside
-        self.outside: AbstractObject | None = None
+        self.outside: AbstractObject | None = None  # who spoke from there last
+        self.outsiders: set[str] = set()  # and the ids of all who did
         self.engine: Machine | None = None
         self.place = Place(agent if isinstance(agent, GenNetwork) else None, None, "", self._cell_of)
         # hot
@@ -122,7 +123,7 @@ class LocalRun:
         self.special = bool(observers)  # over, observed, or with deadlines: more to do for each message
         self.sent = 0
         self.ended = 0
-        self.spare = 0  # callbacks under way: nothing is pending when sent == ended - spare
+        self.spare = 0  # callbacks under way, less ticks that wait: nothing is pending when sent == ended - spare
         self.max_messages = UNLIMITED if limits.messages is None else limits.messages
         self.max_depth = UNLIMITED if limits.depth is None else limits.depth
         self.context: Context = copy_context()
@@ -154,6 +155,7 @@ class LocalRun:
         self._ended = asyncio.Event()
         self._closing: Task[None] | None = None
         self._ticking: set[tuple[int, str]] = set()
+        self._ticks: set[str] = set()  # periodic messages that wait; they do not keep the run alive
         self._began = 0.0
         self._seconds: float | None = None
 
@@ -283,6 +285,7 @@ class LocalRun:
         receiver = message.receiver
         if message.sender is not None:
             self.outside = message.sender
+            self.outsiders.add(message.sender.id)
         place = self.place
         if receiver is None or place.network is None:
             route = Route(self.agent, engine.cell_of(self.agent), place)
@@ -500,6 +503,8 @@ class LocalRun:
 
     def end_entry(self, kind: str, message: Message, address: str, error: BaseException | None = None) -> None:
         """Count a delivery that came to another end than being handled."""
+        if self._ticks:
+            self.tick_begins(message)
         self._ends[kind] += 1
         if self.observers:
             self.observe(kind, address, message, error=error)
@@ -649,6 +654,7 @@ class LocalRun:
             if (key := (id(agent), handler.name)) in self._ticking:
                 continue
             self._ticking.add(key)
+            self.special = True
 
             def tick(handler: Handler = handler, key: tuple[int, str] = key) -> None:
                 if self.over or not _lives(agent, place):
@@ -658,6 +664,8 @@ class LocalRun:
                 if not any(entry[0].method == handler.method and entry[0].sender is None for entry in cell.queue):
                     with suppress(MailboxFull, LimitReached):  # both are counted; nobody is there to be told
                         message = self._made(handler.kinds[0], method=handler.method, receiver=agent, role="system")
+                        self._ticks.add(message.id)
+                        self.spare -= 1
                         self._deliver(message, Route(agent, cell, place))
                 if self.over:
                     return
@@ -667,6 +675,12 @@ class LocalRun:
                 }
 
             self._timers.add(engine.loop.call_later(handler.every or 1.0, tick))
+
+    def tick_begins(self, message: Message) -> None:
+        """What was perhaps a tick does not wait any more: from now on it is work like any other."""
+        if message.id in self._ticks:
+            self._ticks.remove(message.id)
+            self.spare += 1
 
     def _made(self, kind: type[Message], **fields: Any) -> Message:
         """A message of the run itself."""
