@@ -44,6 +44,13 @@ class Cell:
         self.waits: dict[object, tuple[Future[None], tuple[Cell, ...]]] = {}  # handlers that wait, and for all of whom
         self.state: dict[str, Any] | None = None  # fields at the start, where a restart may be asked for
 
+    @property
+    def forgettable(self) -> bool:
+        """Whether a new one would be the same: nothing waits, nobody is at work, nothing was opened or is to be restored."""
+        return not (self.queue or self.active or self.queued or self.room or self.starting) and (
+            self.state is None and type(self.agent).astart is GenAgent.astart
+        )
+
     def make_room(self) -> None:
         """Tell the senders that wait that there is room again."""
         for future in self.room:

@@ -330,7 +330,7 @@ class Engine:
             run.waiters[fields["id"]] = waiter
         if fields["deadline"] is not None:
             run.special = True
-        tap = run.show(message, route.place.address(receiver)) if run.watched else None
+        tap = run.show(message, route.place.address(route.agent)) if run.watched else None
         entry = (message, run, handling.depth + 1, route.place, None, (type(message), fields["method"]))
         queue = cell.queue
         if len(queue) >= cell.full:

@@ -86,7 +86,7 @@ class LocalRun:
     __slots__ = (
         "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_failing", "_held",
         "_machine", "_may_restart", "_randoms", "_retries", "_seconds", "_status", "_threads", "_ticking", "_ticks",
-        "_timers", "_told", "_working", "abandoned", "agent", "blocked", "context", "crowding", "ended", "engine", "id", "idle",
+        "_timers", "_told", "_watching", "_working", "abandoned", "agent", "blocked", "context", "crowding", "ended", "engine", "id", "idle",
         "limits", "max_depth", "max_messages", "observers", "open", "outside", "outsiders", "over", "place", "result", "root",
         "seed", "sent", "source", "spare", "special", "started", "taps", "tasks", "waiters", "watched", "world",
     )  # fmt: skip
@@ -155,6 +155,7 @@ class LocalRun:
         self._ended = asyncio.Event()
         self._closing: Task[None] | None = None
         self._ticking: set[tuple[int, str]] = set()
+        self._watching: list[GenNetwork] = []  # the networks whose changes we hear
         self._ticks: set[str] = set()  # periodic messages that wait; they do not keep the run alive
         self._began = 0.0
         self._seconds: float | None = None
@@ -626,6 +627,7 @@ class LocalRun:
                 self._may_restart = True
             self._tick(network, place)
             network._graph.watchers[self] = self._changed
+            self._watching.append(network)
             for agent in network._graph.periodic.values():
                 self._tick(agent, place)
             places.extend(place.inner(cast(GenNetwork, inner)) for inner in network._graph.networks.values())
@@ -636,7 +638,10 @@ class LocalRun:
         self.place.forget()
         if self.over or (added is not None and not cast(GenAgent, added).stands_out):
             return
+        self._unwatch()
         self._watch()
+        if added is not None:
+            return
         for cell in list(self.engine.cells.values()):
             gone = [entry for entry in cell.queue if entry[1] is self and not _lives(cell.agent, entry[3])]
             for entry in gone:
@@ -645,6 +650,14 @@ class LocalRun:
                 self.bury(entry[0], address, UnknownAddress(address, self.agent.id))
             if gone:
                 cell.make_room()
+        idle = [cell for cell in self.engine.cells.values() if cell.forgettable]
+        if idle and len(self.engine.runs) == 1:  # another run may know the way to a cell
+            here = {id(self.agent)}
+            if isinstance(self.agent, GenNetwork):
+                here.update(id(agent) for _, agent in self.agent.walk())
+            for cell in idle:
+                if id(cell.agent) not in here:
+                    del self.engine.cells[id(cell.agent)]
 
     def _tick(self, agent: GenAgent, place: Place) -> None:
         """Start the periodic handlers of an agent, once."""
@@ -789,13 +802,9 @@ class LocalRun:
         return self.started
 
     def _unwatch(self) -> None:
-        networks = [self.agent] if isinstance(self.agent, GenNetwork) else []
-        seen: set[int] = set()
-        for network in networks:
-            if id(network) not in seen:
-                seen.add(id(network))
-                network._graph.watchers.pop(self, None)
-                networks.extend(cast(Iterable[GenNetwork], network._graph.networks.values()))
+        for network in self._watching:
+            network._graph.watchers.pop(self, None)
+        self._watching.clear()
 
 
 _running: dict[int, tuple[Machine, set[LocalRun]]] = {}
