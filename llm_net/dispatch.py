@@ -230,7 +230,9 @@ class Table:
         blocking = bool(getattr(function, "__blocking__", False))
         period: float | None = getattr(function, "__every__", None)
         if period is not None and (needed := [n for n, field in kinds[0].model_fields.items() if field.is_required()]):
-            problem = f"the clock cannot fill in {', '.join(needed)} of {kinds[0].__name__}; give what it lacks a default"
+            problem = (
+                f"the clock cannot fill in {', '.join(needed)} of {kinds[0].__name__}; give what it lacks a default"
+            )
             raise DefinitionError(f"{self._subject}.{name}", problem)
         targets: tuple[type[Message] | str, ...] = getattr(function, "__handles__", ())
         if not targets:

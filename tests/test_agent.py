@@ -119,7 +119,9 @@ class Colours(GenAgent):
         ("step", [], "astep"),
     ],
 )
-def test_a_handler_of_each_colour_sends_what_it_returns_and_yields(method: str, bodies: list[str], answer: str | None) -> None:
+def test_a_handler_of_each_colour_sends_what_it_returns_and_yields(
+    method: str, bodies: list[str], answer: str | None
+) -> None:
     result, _ = play(Colours(id="c"), probe := Probe(id="probe"), method=method)
     assert probe.bodies == bodies
     assert (result.body if result is not None else None) == answer
@@ -139,7 +141,19 @@ def test_a_typed_message_goes_to_the_handler_of_its_class_and_one_of_a_subclass_
 
 @pytest.mark.parametrize(
     "method",
-    ["model_dump", "emit", "send", "__class__", "__init__", "_private", "network", "astart", "missing", "receive", "aplain"],
+    [
+        "model_dump",
+        "emit",
+        "send",
+        "__class__",
+        "__init__",
+        "_private",
+        "network",
+        "astart",
+        "missing",
+        "receive",
+        "aplain",
+    ],
 )
 def test_what_a_message_names_is_never_called_unless_it_is_a_handler(method: str) -> None:
     class Guarded(Colours):
@@ -228,7 +242,8 @@ def test_of_a_thousand_forged_senders_none_is_accepted(way: str) -> None:
 
         def one(self) -> Message:
             forged = self.forge()
-            return forged[0] if isinstance(forged, list) else forged
+            message: Message = forged[0] if isinstance(forged, list) else forged
+            return message
 
     async def main() -> None:
         agents = [Forger(id="forger"), Probe(id="victim"), probe := Probe(id="probe")]
@@ -365,8 +380,12 @@ def test_somebody_else_may_answer_for_who_was_asked() -> None:
     assert result.body == "expert: I know"
 
 
-@pytest.mark.parametrize(("receiver", "error"), [("nobody", UnknownAddress), ("broken", AgentFailed), ("mute", Unanswered)])
-def test_what_becomes_of_a_call_that_is_not_answered_is_raised_to_the_caller(receiver: str, error: type[Exception]) -> None:
+@pytest.mark.parametrize(
+    ("receiver", "error"), [("nobody", UnknownAddress), ("broken", AgentFailed), ("mute", Unanswered)]
+)
+def test_what_becomes_of_a_call_that_is_not_answered_is_raised_to_the_caller(
+    receiver: str, error: type[Exception]
+) -> None:
     class Caller(GenAgent):
         async def arequest(self, message: Message) -> Message:
             with pytest.raises(error):
@@ -445,7 +464,9 @@ def test_gathering_nothing_gives_nothing_at_once() -> None:
     assert gathered("e1", k=0)[0].took == 0
 
 
-@pytest.mark.parametrize(("k", "replies"), [(1, ["e1"]), (2, ["e2", "e1"]), (3, ["e3", "e2", "e1"]), (9, ["e4", "e3", "e2", "e1"])])
+@pytest.mark.parametrize(
+    ("k", "replies"), [(1, ["e1"]), (2, ["e2", "e1"]), (3, ["e3", "e2", "e1"]), (9, ["e4", "e3", "e2", "e1"])]
+)
 def test_gathering_k_of_n_is_over_with_the_kth_reply(k: int, replies: list[str]) -> None:
     gatherer, statistics = gathered("e4", "e3", "e2", "e1", k=k)
     assert gatherer.replies == replies
@@ -463,8 +484,13 @@ def test_who_fails_is_left_out_as_long_as_enough_replies_can_come() -> None:
     assert gathered("broken", "e2", "e1", "broken", k=1)[0].replies == ["e1"]
 
 
-@pytest.mark.parametrize(("receivers", "k", "took"), [(("broken", "e1"), None, 0), (("e1", "broken", "broken"), 2, 0), (("broken",), 1, 0)])
-def test_gathering_fails_as_soon_as_too_few_replies_can_come(receivers: tuple[str, ...], k: int | None, took: float) -> None:
+@pytest.mark.parametrize(
+    ("receivers", "k", "took"),
+    [(("broken", "e1"), None, 0), (("e1", "broken", "broken"), 2, 0), (("broken",), 1, 0)],
+)
+def test_gathering_fails_as_soon_as_too_few_replies_can_come(
+    receivers: tuple[str, ...], k: int | None, took: float
+) -> None:
     gatherer, _ = gathered(*receivers, k=k)
     assert (gatherer.error, gatherer.took) == ("AgentFailed", took)
 

@@ -36,20 +36,40 @@ def run(*command: str) -> str:
     return f"exit code {ran.returncode}: {ran.stderr}" if ran.returncode else ""
 
 
+def printed(block: CodeExample) -> str:
+    """What the page says that a program prints: the text block after it."""
+    lines = block.path.read_text().splitlines(keepends=True)
+    following = "".join(lines[block.end_line :])
+    match = re.match(r"\s*```text\n(.*?)^```", following, re.MULTILINE | re.DOTALL)
+    return match[1] if match else ""
+
+
 def place(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
 @pytest.mark.parametrize("blocks", [pytest.param(blocks, id=place(path)) for path, blocks in programs().items()])
 def test_the_programs_of_a_page_run_from_top_to_bottom(
-    blocks: list[CodeExample], eval_example: EvalExample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    blocks: list[CodeExample],
+    eval_example: EvalExample,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # each block takes its place
     names: dict[str, object] = {}
 
     for block in blocks:
-        names |= eval_example.run(block, module_globals=names)
+        wrong = ""
+        try:
+            names |= eval_example.run(block, module_globals=names)
+        except Exception as error:  # noqa: BLE001 - pytest stumbles over its traceback, made by pytest-examples 0.0.18
+            wrong = f"{type(error).__name__}: {error}"
+        assert not wrong, f"{place(block.path)}:{block.start_line}: {wrong}"
+        output = capsys.readouterr().out
+        if "README" not in block.path.name:
+            assert output == printed(block)
 
 
 @pytest.mark.parametrize("command", commands())

@@ -43,9 +43,9 @@ HOMES = {
     "pydantic_core": {"llm_net"},
     "networkx": {"llm_net/picture.py", "llm_net/base.py"},  # base only names a type of it
     "msgpack": {"llm_net/wire.py"},
-    "xllamacpp": {"llm_net/llm/local.py"},
-    "pydantic_ai": {"llm_net/llm/pydantic_ai.py"},
-    "genai_prices": {"llm_net/llm/pydantic_ai.py"},  # comes with pydantic_ai
+    "xllamacpp": {"llm_net/llm/engine.py"},
+    "pydantic_ai": {"llm_net/llm/direct.py", "llm_net/llm/pydantic_ai.py"},
+    "genai_prices": {"llm_net/llm/direct.py"},  # comes with pydantic_ai
     "pytest": {"llm_net/testing"},
     "click": {"llm_net/cli"},
     "rich": {"llm_net/cli", "llm_net/observe/progress.py"},

@@ -243,14 +243,18 @@ def test_a_listener_hears_an_event_by_its_name_else_by_the_messages_method() -> 
         def request(self, message: Message) -> None:
             self.log.append(f"request {message.body}")
 
-    network = GenNetwork(agents=[Speaker(id="s"), listener := Listener(id="l")], links=[("s", "said", "l"), ("s", "sung", "l")])
+    network = GenNetwork(
+        agents=[Speaker(id="s"), listener := Listener(id="l")], links=[("s", "said", "l"), ("s", "sung", "l")]
+    )
     send(network, "s", "a")
     send(network, "s", "b", metadata={"event": "sung"})
     assert listener.log == ["said a", "request b"]
 
 
 def test_a_link_of_every_event_hears_each_once() -> None:
-    network = GenNetwork(agents=[Speaker(id="s"), ear := Ear(id="ear")], links=[("s", "*", "ear"), ("s", "said", "ear")])
+    network = GenNetwork(
+        agents=[Speaker(id="s"), ear := Ear(id="ear")], links=[("s", "*", "ear"), ("s", "said", "ear")]
+    )
     send(network, "s", "a")
     send(network, "s", "b", metadata={"event": "sung"})
     assert ear.heard_as == [("said", "s", "a"), ("sung", "s", "b")]
@@ -271,7 +275,9 @@ def test_events_pass_up_through_every_network_with_their_path() -> None:
         inner = inner[f"n{level + 1}"] if level < 3 else None
     send(network, "s", "hello")
     paths = {"n0": "n1/n2/n3/s", "n1": "n2/n3/s", "n2": "n3/s", "n3": "s"}
-    assert {name: ear.heard_as for name, ear in ears.items()} == {name: [("said", path, "hello")] for name, path in paths.items()}
+    assert {name: ear.heard_as for name, ear in ears.items()} == {
+        name: [("said", path, "hello")] for name, path in paths.items()
+    }
     assert {name: [event.path for event in heard] for name, heard in events.items()} == {
         name: [path] for name, path in paths.items()
     }
@@ -280,7 +286,12 @@ def test_events_pass_up_through_every_network_with_their_path() -> None:
 def test_an_inner_network_is_heard_as_one_and_its_agents_by_path_each_listener_once() -> None:
     inner = GenNetwork(id="inner", agents=[Speaker(id="s"), Speaker(id="t")])
     both, whole, one = Ear(id="both"), Ear(id="whole"), Ear(id="one")
-    links = [("inner", "said", "both"), ("inner/s", "said", "both"), ("inner", "said", "whole"), ("inner/s", "said", "one")]
+    links = [
+        ("inner", "said", "both"),
+        ("inner/s", "said", "both"),
+        ("inner", "said", "whole"),
+        ("inner/s", "said", "one"),
+    ]
     network = GenNetwork(agents=[inner, both, whole, one], links=links)
     send(network, "inner/s", "a")
     send(network, "inner/t", "b")

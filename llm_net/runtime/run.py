@@ -86,9 +86,10 @@ class LocalRun:
     __slots__ = (
         "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_failing", "_held",
         "_machine", "_may_restart", "_randoms", "_retries", "_seconds", "_status", "_threads", "_ticking", "_ticks",
-        "_timers", "_told", "_watching", "_working", "abandoned", "agent", "blocked", "context", "crowding", "ended", "engine", "id", "idle",
-        "limits", "max_depth", "max_messages", "observers", "open", "outside", "outsiders", "over", "place", "result", "root",
-        "seed", "sent", "source", "spare", "special", "started", "taps", "tasks", "waiters", "watched", "world",
+        "_timers", "_told", "_watching", "_working", "abandoned", "agent", "blocked", "context", "crowding", "ended",
+        "engine", "id", "idle", "limits", "max_depth", "max_messages", "observers", "open", "outside", "outsiders",
+        "over", "place", "result", "root", "seed", "sent", "source", "spare", "special", "started", "taps", "tasks",
+        "waiters", "watched", "world",
     )  # fmt: skip
 
     def __init__(

@@ -51,8 +51,3 @@ def world(request: pytest.FixtureRequest) -> Stage:
     """A simulated one: for what waits, and would take long."""
     chosen: Stage = request.param
     return chosen
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """On a machine that is busy with other things any step may take long."""
-    config.addinivalue_line("filterwarnings", "default:.* held the event loop:RuntimeWarning")

@@ -69,17 +69,21 @@ class Villager(GenAgent):
         self.told += 1
         asked = Request((user(f"{message.body[-20:]} {self.told}"),))
         if self.random.random() < 0.3:
-            words = "".join([chunk.text async for chunk in self.stream(self.model, asked) if isinstance(chunk, TextDelta)])
+            words = "".join(
+                [chunk.text async for chunk in self.stream(self.model, asked) if isinstance(chunk, TextDelta)]
+            )
         else:
             words = (await self.complete(self.model, asked)).text
         if self.random.random() < 0.2:
             await asyncio.sleep(self.random.randrange(5))
         if self.random.random() < 0.1:
             raise ConnectionError("stumbled")
-        if message.metadata.get("hops", 0) < 6:
+        hops = message.metadata.get("hops", 0)
+        assert isinstance(hops, int)
+        if hops < 6:
             others = [agent for agent in self.network if isinstance(agent, Villager) and agent is not self]
             for neighbour in self.random.sample(others, 2):
-                yield Message(receiver=neighbour, body=words, metadata={"hops": message.metadata.get("hops", 0) + 1})
+                yield Message(receiver=neighbour, body=words, metadata={"hops": hops + 1})
         self.emit("gossip", Message(body=words))
 
     @blocking
@@ -157,7 +161,15 @@ async def either() -> None:
 
 @pytest.mark.parametrize(
     ("wait", "at_once"),
-    [(sleeping(0.1), None), (sleeping(1e6), None), (sleeping(10), 1), (sleeping(10), 3), (in_a_thread, None), (in_a_thread, 2), (either, 4)],
+    [
+        (sleeping(0.1), None),
+        (sleeping(1e6), None),
+        (sleeping(10), 1),
+        (sleeping(10), 3),
+        (in_a_thread, None),
+        (in_a_thread, 2),
+        (either, 4),
+    ],
     ids=["quick", "slow", "one at a time", "three at a time", "threads", "two threads", "either"],
 )
 def test_what_happens_does_not_depend_on_how_long_models_take(wait: Wait, at_once: int | None) -> None:
