@@ -529,9 +529,10 @@ class Engine:
         try:
             if not asker.done:
                 waiting = [waiter for waiter in waiters if not waiter.done]
-                needed = not isinstance(asker, Tally) or asker.open <= asker.wanted  # each single one of them
-                if needed and (not handling.body.detached or current_task(self.loop) is handling.body.task):
-                    receivers = [one.receiver for one in waiting if one.receiver is not None]
+                if not handling.body.detached or current_task(self.loop) is handling.body.task:
+                    receivers: list[Cell] = []
+                    if not isinstance(asker, Tally) or asker.open <= asker.wanted:  # each single one of them is needed
+                        receivers = [one.receiver for one in waiting if one.receiver is not None]
                     self._block(handling, future, receivers, waiting)
                 await future
         finally:

@@ -10,7 +10,7 @@ import asyncio
 import warnings
 from asyncio import AbstractEventLoop, Future, Task
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context, copy_context
@@ -378,14 +378,16 @@ class LocalRun:
             held.update(message.id for message in handling.message.thread())
             held.update(entry[0].id for entry in handling.cell.queue)
             asked.extend((handling, waiter) for waiter in waiters if not waiter.done)
-        open_ones = [(handling, waiter) for handling, waiter in asked if waiter.message.id not in held]
         ring = tuple(handling.address for handling in self.blocked)
-        for handling, waiter in open_ones or asked:
-            receiver = waiter.message.receiver.id if waiter.message.receiver is not None else ""
-            self.waiters.pop(waiter.message.id, None)
-            waiter.end(
-                None, Unanswered(handling.address, receiver, waiter.message.method) if open_ones else Deadlock(ring)
-            )
+        for handling, waiter in asked:
+            if waiter.message.id not in held:
+                receiver = waiter.message.receiver.id if waiter.message.receiver is not None else ""
+                self.waiters.pop(waiter.message.id, None)
+                waiter.end(None, Unanswered(handling.address, receiver, waiter.message.method))
+        if not any(future.done() for future, _ in self.blocked.values()):  # nobody can go on for that
+            for _, waiter in asked:
+                self.waiters.pop(waiter.message.id, None)
+                waiter.end(None, Deadlock(ring))
 
     # ------------------------------------------------------------------------------------------ telling
 
@@ -596,10 +598,23 @@ class LocalRun:
     def _restart(self, handling: Handled) -> None:
         state = handling.cell.state
         if state is not None:
-            fields = {name: _copied(value) for name, value in state.items()}
+            fields = self._copies(state)
             present = vars(handling.agent)
             present.clear()  # also of what was computed of the state that is lost
             present.update(fields)
+
+    def _copies(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Copies of what is an agent's own; other agents, what runs here, and what cannot be copied (a client, a lock), are
+        shared."""
+        assert self.engine is not None
+        shared = {SHARED: True, **{id(each): each for each in (self, self.engine, self.engine.loop)}}
+        copies: dict[str, Any] = {}
+        for name, value in fields.items():
+            try:
+                copies[name] = deepcopy(value, dict(shared))
+            except Exception:
+                copies[name] = value
+        return copies
 
     # ------------------------------------------------------------------------------------------ life
 
@@ -607,7 +622,7 @@ class LocalRun:
         assert self.engine is not None
         cell = self.engine.cell_of(agent)
         if self._may_restart and cell.state is None:
-            cell.state = _state(agent)
+            cell.state = self._copies(agent.__dict__)
         return cell
 
     def _watch(self) -> None:
@@ -839,16 +854,3 @@ def _lives(agent: GenAgent, place: Place) -> bool:
         place = cast(Place, place.parent)
         network = cast(GenNetwork, place.network)
     return network._graph.members.get(agent.id) is agent and (place.parent is None or _lives(network, place))
-
-
-def _state(agent: GenAgent) -> dict[str, Any]:
-    """A copy of an agent's fields."""
-    return {name: _copied(value) for name, value in agent.__dict__.items()}
-
-
-def _copied(value: Any) -> Any:
-    """A copy of what is an agent's own; other agents, and what cannot be copied (a client, a lock), are shared."""
-    try:
-        return deepcopy(value, {SHARED: True})  # type: ignore[dict-item]  # a word of ours among the ids
-    except Exception:
-        return value
