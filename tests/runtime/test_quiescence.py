@@ -484,6 +484,36 @@ def test_who_waits_for_room_at_an_agent_with_an_unanswered_question_goes_on(stag
     stage.play(main())
 
 
+@pytest.mark.parametrize("asked", [["self", "self"], ["mute", "mute"], ["mute", "self"], ["busy", "mute"]])
+def test_gathering_some_of_several_answers_that_cannot_come_is_an_error_at_once(stage: Stage, asked: list[str]) -> None:
+    class Gatherer(GenAgent):
+        mailbox: ClassVar[Mailbox] = Mailbox(limit=1)
+        errors: int = 0
+
+        async def arequest(self, message: Message) -> None:
+            if message.body != "first":
+                return
+            with pytest.raises((Unanswered, Deadlock)):
+                await self.gather([Message(receiver=name) for name in asked], k=1)
+            self.errors += 1
+
+    class Busy(GenAgent):
+        """Waits for room at who waits for it."""
+
+        async def arequest(self, message: Message) -> None:
+            for _ in range(5):
+                await self.send(Message(receiver="self"))
+
+    async def main() -> None:
+        agents = [gatherer := Gatherer(id="self"), Mute(id="mute"), Busy(id="busy")]
+        network = GenNetwork(agents=agents, supervision="skip")
+        async with stage.run(network, Message(receiver="self", body="first")) as run:
+            await run.wait()
+        assert gatherer.errors == 1
+
+    stage.play(main())
+
+
 def test_a_periodic_handler_may_answer_an_open_question(world: Stage) -> None:
     class Batch(GenAgent):
         questions: list[Message] = []
