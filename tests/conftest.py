@@ -1,7 +1,14 @@
 """What all tests share: the markers, and hypothesis without chance or clock."""
 
+import signal
+
 import hypothesis
 import pytest
+
+# A shell starts what it puts into the background with Ctrl-C ignored, and children inherit that; some tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 MARKERS = {
     "model": "needs the weights of the embedded model (`make models` fetches them)",
