@@ -607,7 +607,8 @@ class LocalRun:
         """Copies of what is an agent's own; other agents, what runs here, and what cannot be copied (a client, a lock), are
         shared."""
         assert self.engine is not None
-        shared = {SHARED: True, **{id(each): each for each in (self, self.engine, self.engine.loop)}}
+        shared: dict[Any, Any] = {id(each): each for each in (self, self.engine, self.engine.loop)}
+        shared[SHARED] = True
         copies: dict[str, Any] = {}
         for name, value in fields.items():
             try:

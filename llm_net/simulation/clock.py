@@ -1,8 +1,8 @@
 """An event loop whose time jumps to what happens next instead of passing. Knows asyncio, not agents.
 
-There are two times. The world's stands still while anything is ready, and then jumps to the next timer. The outside's is
-that of models and threads: the world waits for them without growing older, then takes up what they gave, all of it at
-once and in an order of the seed. So neither how long they took nor how many were under way can be seen inside.
+There are two times. The world's stands still while anything is ready, and then jumps to the next timer. The outside's, that of
+models and threads, goes on besides: the world waits for them without growing older, then takes up what they gave, all of it
+at once and in an order of the seed. So neither how long they took nor how many were under way can be seen inside.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class World(asyncio.SelectorEventLoop):
         else:
             # Whatever other threads do, they may be doing it for somebody outside: then its time is the real one.
             timeline, real = self._beyond, bool(watched.outside) or self._others_work()
-        following = timeline.following()
+        following, before = timeline.following(), self._inside.now
         events: list[Any] = []
         if real or (following is None and (self._calls or self._others_work())):
             began = monotonic()
@@ -192,6 +192,7 @@ class World(asyncio.SelectorEventLoop):
             timeline.now = following
         else:
             raise Stuck(tuple(sorted(_place(task) for task in asyncio.all_tasks(self))))
+        self._beyond.now += self._inside.now - before  # what takes time in the world takes it everywhere
         self.fire()
         return events
 
