@@ -140,7 +140,9 @@ def test_errors_of_a_broadcast_swallowed() -> None:
         with pytest.raises(AgentFailed, match="'deaf' failed at 'request'.*I did not get it"):
             async with world.run(GenNetwork(agents=agents, links=links), Message(receiver="herald")):
                 pass
-        async with world.run(GenNetwork(agents=agents, links=links, supervision="skip"), Message(receiver="herald")) as run:
+        async with world.run(
+            GenNetwork(agents=agents, links=links, supervision="skip"), Message(receiver="herald")
+        ) as run:
             await run.wait()
         assert [str(letter.reason) for letter in run.dead_letters] == ["I did not get it"]
         assert probe.messages
@@ -237,15 +239,14 @@ def test_replies_that_cost_more_with_every_reply_and_break_at_254() -> None:
 
         def response(self, message: Message) -> Message | None:
             self.left -= 1
-            return message.reply(metadata={"depth": len(message.thread())} if not self.left else {}) if self.left else None
+            return (
+                message.reply(metadata={"depth": len(message.thread())} if not self.left else {}) if self.left else None
+            )
 
     async def main() -> None:
         agents = [a := Player(id="a"), b := Player(id="b")]
         async with world.run(GenNetwork(agents=agents), Message(receiver="a"), limits=Limits(depth=None)) as run:
-            last = None
-            async for last in run:
-                pass
-        assert last is not None
+            last = [message async for message in run][-1]
         assert len(last.thread()) > 5_900
         assert last.root.reply_to is None
         assert (a.left, b.left) in ((0, 1), (1, 0))
@@ -433,7 +434,9 @@ def test_sub_agents_invisible_to_the_parents_stream() -> None:
             yield message.reply(body="done")
 
     async def main() -> None:
-        deep = GenNetwork(id="deep", agents=[Inner(id="inner"), Probe(id="probe")], links=[("inner", "progress", "probe")])
+        deep = GenNetwork(
+            id="deep", agents=[Inner(id="inner"), Probe(id="probe")], links=[("inner", "progress", "probe")]
+        )
         outer = GenNetwork(id="outer", agents=[GenNetwork(id="middle", agents=[deep])])
         events: list[str] = []
         outer.on("progress", lambda event: events.append(f"{event.path}: {event.message.body}"))
@@ -462,7 +465,9 @@ def test_fan_out_that_trips_429_and_loses_the_run() -> None:
         thinkers = [Thinker(id=f"t{n}", model=model) for n in range(50)]
         rule = Retry(times=50, delay=1.0, factor=1.0, transient_only=True)
         network = GenNetwork(agents=[Fan(id="fan"), *thinkers], supervision=rule)
-        async with world.run(network, Message(method="out", receiver="fan"), limits=Limits(money=Decimal(1_000))) as run:
+        async with world.run(
+            network, Message(method="out", receiver="fan"), limits=Limits(money=Decimal(1_000))
+        ) as run:
             await run.wait()
         assert all(thinker.thought == "words" for thinker in thinkers)
         assert run.statistics().handled == 1 + 50 + 50

@@ -93,7 +93,10 @@ def test_a_message_costs_a_few_calls() -> None:
 
 
 def test_a_message_costs_the_same_in_a_network_of_100_000_agents() -> None:
-    alone, among_many = exchange(pair(), "a", 500), exchange(pair(*(Probe(id=f"p{n}") for n in range(100_000))), "a", 500)
+    alone, among_many = (
+        exchange(pair(), "a", 500),
+        exchange(pair(*(Probe(id=f"p{n}") for n in range(100_000))), "a", 500),
+    )
     assert among_many <= alone * 1.1
 
 
@@ -174,7 +177,8 @@ def test_nothing_is_serialised_copied_or_validated_again_on_the_way(way: str, mo
     review = Review(receiver="critic", text="words", parts=[1, 2, 3])
     root = Message(method=way, receiver="sender")
     network = GenNetwork(
-        agents=[Sender(id="sender", message=review), critic := Critic(id="critic")], links=[("sender", "review", "critic")]
+        agents=[Sender(id="sender", message=review), critic := Critic(id="critic")],
+        links=[("sender", "review", "critic")],
     )
     run = network.run(root)
 

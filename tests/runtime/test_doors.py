@@ -120,7 +120,7 @@ def test_receive_raises_what_ended_the_run() -> None:
             raise ValueError("wrong")
 
     messages = GenNetwork(agents=[Wrong(id="w")]).receive(Message(receiver="w"))
-    heard = []
+    heard: list[str] = []
     with pytest.raises(AgentFailed, match="ValueError: wrong"):
         heard.extend(message.body for message in messages)
 
@@ -383,7 +383,9 @@ PROGRAM = """
 def test_ctrl_c_ends_the_run_and_leaves_nothing(where: str) -> None:
     soon = "asyncio.get_running_loop().call_later(0.05, interrupt)"
     here = {"in the loop": soon, "in a handler": "interrupt()", "in a notebook": "pass"}.get(where, "pass")
-    there = {"between two messages": "interrupt()", "in a notebook": "threading.Timer(0.05, interrupt).start()"}.get(where, "pass")
+    there = {"between two messages": "interrupt()", "in a notebook": "threading.Timer(0.05, interrupt).start()"}.get(
+        where, "pass"
+    )
     start = "main()"
     if where == "in a notebook":
         start = "loop = asyncio.new_event_loop(); loop.call_soon(main); loop.call_soon(loop.stop); loop.run_forever(); loop.close()"
@@ -396,7 +398,7 @@ def test_ctrl_c_ends_the_run_and_leaves_nothing(where: str) -> None:
         timeout=30,
         check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - a shell may ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell may ignore it
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

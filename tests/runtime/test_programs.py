@@ -24,7 +24,9 @@ acts = st.one_of(
     st.tuples(st.just("send"), names),
     st.tuples(st.just("send"), names),
     st.tuples(st.just("call"), names, st.sampled_from([None, None, 0.0, 0.5, 2.0])),
-    st.tuples(st.just("gather"), st.lists(names, max_size=4), st.sampled_from([None, 1, 2]), st.sampled_from([None, 1.0])),
+    st.tuples(
+        st.just("gather"), st.lists(names, max_size=4), st.sampled_from([None, 1, 2]), st.sampled_from([None, 1.0])
+    ),
     st.tuples(st.just("both"), names, names),
     st.tuples(st.just("urgent"), names, times),
     st.tuples(st.just("emit"), st.sampled_from(["said", "sung"])),
@@ -59,7 +61,9 @@ programs = st.builds(
     homes=st.fixed_dictionaries({name: st.integers(0, 2) for name in NAMES}),
     links=st.lists(st.tuples(names, st.sampled_from(["said", "sung", "*"]), names), max_size=5),
     supervision=st.lists(
-        st.sampled_from(["skip", "skip", "skip", "restart", "stop", "escalate", Retry(times=2, delay=0.5, then="skip")]),
+        st.sampled_from(
+            ["skip", "skip", "skip", "restart", "stop", "escalate", Retry(times=2, delay=0.5, then="skip")]
+        ),
         min_size=3,
         max_size=3,
     ),
@@ -76,7 +80,7 @@ class Log:
     handled: defaultdict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
     busy: Counter[str] = field(default_factory=Counter)
     started: Counter[str] = field(default_factory=Counter)
-    left: dict[str, tuple[GenNetwork, GenAgent]] = field(default_factory=dict)
+    left: dict[str, GenAgent] = field(default_factory=dict)
     home: dict[str, GenNetwork] = field(default_factory=dict)
 
     def __deepcopy__(self, memo: object) -> "Log":
@@ -118,6 +122,25 @@ class Actor(GenAgent):
         match act:
             case "send", name:
                 yield self.to(name, ttl)
+            case "urgent", name, seconds:
+                yield self.to(name, ttl, deadline=self.now() + timedelta(seconds=seconds))
+            case ("reply",):
+                yield message.reply()
+            case "forward", name:
+                yield message.forward(name, metadata={"ttl": ttl})
+            case "emit", event:
+                self.emit(event, Message(metadata={"ttl": ttl}))
+            case "sleep", seconds:
+                await asyncio.sleep(seconds)
+            case ("fail",):
+                raise ValueError("as written")
+            case "leave" | "join", name:
+                self.move(*act)
+            case _:
+                await self.wait_for_answers(act, ttl)
+
+    async def wait_for_answers(self, act: tuple[Any, ...], ttl: int) -> None:
+        match act:
             case "call", name, timeout:
                 await self.call(self.to(name, ttl), timeout=timeout)
             case "gather", those, k, timeout:
@@ -127,30 +150,19 @@ class Actor(GenAgent):
                     async with asyncio.TaskGroup() as group:
                         for name in (one, other):
                             group.create_task(self.ask(name, ttl))
-            case "urgent", name, seconds:
-                yield self.to(name, ttl, deadline=self.now() + timedelta(seconds=seconds))
-            case "emit", event:
-                self.emit(event, Message(metadata={"ttl": ttl}))
-            case "sleep", seconds:
-                await asyncio.sleep(seconds)
             case "within", seconds, name:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
                         await self.call(self.to(name, ttl))
-            case ("fail",):
-                raise ValueError("as written")
-            case ("reply",):
-                yield message.reply()
-            case "forward", name:
-                yield message.forward(name, metadata={"ttl": ttl})
-            case "leave", name:
-                home = self.log.home[name]
-                if name in home:
-                    self.log.left[name] = home, home.remove(name)
-            case "join", name:
-                if name in self.log.left:
-                    home, agent = self.log.left.pop(name)
-                    home.add(agent)
+            case _:
+                raise AssertionError(act)
+
+    def move(self, way: str, name: str) -> None:
+        home = self.log.home[name]
+        if way == "leave" and name in home:
+            self.log.left[name] = home.remove(name)
+        elif way == "join" and name in self.log.left:
+            home.add(self.log.left.pop(name))
 
     async def ask(self, name: str, ttl: int) -> None:
         # A group's tasks are not known to wait, so it is they who must not wait for ever.
@@ -203,9 +215,7 @@ def played(program: Program, *, watched: bool) -> tuple[Log, Any, list[Any]]:
 
     async def main() -> tuple[Log, Any]:
         log = Log()
-        actors = {
-            name: KINDS[program.kinds[name]](id=name, acts=program.acts[name], log=log) for name in NAMES
-        }
+        actors = {name: KINDS[program.kinds[name]](id=name, acts=program.acts[name], log=log) for name in NAMES}
         networks = [GenNetwork(id=f"n{level}", supervision=program.supervision[level]) for level in range(3)]
         networks[0].add(networks[1])
         networks[1].add(networks[2])
@@ -229,7 +239,9 @@ def played(program: Program, *, watched: bool) -> tuple[Log, Any, list[Any]]:
         return log, run.statistics()
 
     log, statistics = stage.play(main())
-    told = [(each.kind, each.address, each.message and each.message.id, str(each.error)) for each in recorder.observations]
+    told = [
+        (each.kind, each.address, each.message and each.message.id, str(each.error)) for each in recorder.observations
+    ]
     return log, statistics, told
 
 

@@ -178,7 +178,10 @@ def test_what_is_outside_has_a_time_of_its_own_that_jumps_as_well() -> None:
         await asyncio.sleep(3)
         return await asyncio.gather(*(simulation.outside(model()) for _ in range(3))), now()
 
-    assert simulation.run(main()) == ([1e6 + 3] * 3, 3)  # what passes in the world passes there too, but not the reverse
+    assert simulation.run(main()) == (
+        [1e6 + 3] * 3,
+        3,
+    )  # what passes in the world passes there too, but not the reverse
 
 
 def test_a_timeout_outside_is_not_over_while_threads_work_for_somebody_there() -> None:
