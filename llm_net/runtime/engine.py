@@ -42,6 +42,7 @@ from llm_net.graph import ITSELF
 from llm_net.message import AbstractMessage, Message, Source, origin, stamp
 from llm_net.ports import Model, World
 from llm_net.runtime.cell import Cell, Entry, waiting_ring
+from llm_net.runtime.pauses import PAUSES
 from llm_net.runtime.place import Place, Route
 from llm_net.runtime.run import LocalRun
 from llm_net.runtime.step import PARKED, Body, park
@@ -789,8 +790,12 @@ class Engine:
     def _late(self, handling: LocalHandling, now: float) -> None:
         """Let the event loop have its turn: time is up. Say who took it, if one step did."""
         self._left = 0
-        if now - self._last > LOOP_HELD_SECONDS:
-            handling.run.report_held(handling, now - self._last)
+        self._report(handling, now - self._last)
+
+    def _report(self, handling: LocalHandling, seconds: float) -> None:
+        """Say who held up the loop; the collector's pauses are not a handler's fault."""
+        if seconds > LOOP_HELD_SECONDS and (own := seconds - PAUSES.since(self._last)) > LOOP_HELD_SECONDS:
+            handling.run.report_held(handling, own)
 
     def step_begins(self) -> None:
         """A handler goes on that had waited."""
@@ -800,8 +805,7 @@ class Engine:
         """It waits again, or has ended: say so if it took too long."""
         taken = perf_counter() - self._last
         if taken > LOOP_HELD_SECONDS and self._turn < inf:
-            handling = cast(LocalHandling, body.context[origin])
-            handling.run.report_held(handling, taken)
+            self._report(cast(LocalHandling, body.context[origin]), taken)
 
     async def _send_value(self, handling: LocalHandling, value: object) -> None:
         """Send what a handler returned that is not a message: it may be, or make, several."""

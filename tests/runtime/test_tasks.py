@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -776,6 +777,30 @@ def test_a_handler_that_holds_the_loop_is_reported_once_by_name(method: str, bod
     ) as all:
         stage.play(main())
     assert len([each for each in all if "held" in str(each.message)]) == 1
+
+
+@pytest.mark.filterwarnings("error:.* held the event loop")
+def test_nobody_is_reported_for_the_time_of_the_collector() -> None:
+    class Unlucky(GenAgent):
+        took: float = 0.0
+
+        def request(self, message: Message) -> None:
+            began = time.perf_counter()
+            while time.perf_counter() - began < 0.15:
+                gc.collect()
+            self.took = time.perf_counter() - began
+
+    stage = Stage("asyncio", asyncio.new_event_loop, watched=False)
+    ballast = [[n] for n in range(200_000)]  # enough for a collection to take some milliseconds
+
+    async def main() -> None:
+        network = GenNetwork(agents=[unlucky := Unlucky(id="u")])
+        async with stage.run(network, Message(receiver="u")) as run:
+            await run.wait()
+        assert unlucky.took > 0.1
+
+    stage.play(main())
+    assert ballast
 
 
 @pytest.mark.filterwarnings("error:.* held the event loop")
