@@ -1,6 +1,8 @@
-"""What all tests share: the markers, and hypothesis without chance or clock."""
+"""What all tests share: the markers, hypothesis without chance or clock, and that no thread outlives its module."""
 
 import signal
+import threading
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -23,3 +25,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers; any other is an error."""
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_thread_is_left() -> Iterator[None]:
+    """In a simulated world the threads of others may be at work for somebody: it waits for them in real time."""
+    before = set(threading.enumerate())
+    yield
+    left = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in left:
+        thread.join(5)
+    assert not [thread for thread in left if thread.is_alive()]

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Condition
 from typing import Any, Literal, TypeAlias
 
 from llm_net.errors import MissingDependency
@@ -80,6 +82,7 @@ class Engine:
             if unix and len(address) < 100:  # systems take 104 to 108 bytes
                 params.hostnames = [address]
             self._server: Any = engine.Server(params)
+        self._decoding = _Room()
         # Answered by the engine's own thread. Freed before that has begun its work, the engine waits for it for ever.
         self._server.handle_metrics()
 
@@ -89,8 +92,12 @@ class Engine:
         return str(self._server.listening_address)
 
     def chat(self, question: Json, hear: Callable[[Json], bool]) -> None:
-        """Answer a question by chunks; `hear` gives True to stop. Raises ValueError for a schema that cannot be used."""
-        self._server.handle_chat_completions(question, hear)
+        """Answer a question by chunks; `hear` gives True to stop. Raises ValueError for a schema that cannot be used.
+
+        One with a seed is decoded while no other is: what shares its batches changes roundings, and with them its words.
+        """
+        with self._decoding.taken(alone="seed" in question):
+            self._server.handle_chat_completions(question, hear)
 
     def embed(self, texts: list[str]) -> Json:
         """Give texts as vectors."""
@@ -99,3 +106,32 @@ class Engine:
     def close(self) -> None:
         """Free it. Nothing may be running on it."""
         self._server = None
+
+
+class _Room:
+    """Taken by many threads at a time, or by one alone, who waits for no newcomers."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._taken = 0
+        self._alone = False
+        self._waiting = 0  # for being alone
+
+    @contextmanager
+    def taken(self, *, alone: bool) -> Iterator[None]:
+        with self._changed:
+            if alone:
+                self._waiting += 1
+                self._changed.wait_for(lambda: not self._taken)
+                self._waiting -= 1
+            else:
+                self._changed.wait_for(lambda: not self._alone and not self._waiting)
+            self._taken += 1
+            self._alone = alone
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= 1
+                self._alone = False
+                self._changed.notify_all()

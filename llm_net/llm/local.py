@@ -51,8 +51,8 @@ class LocalModel:
 
     `output` holds the model to its schema while it decodes. A `number` with bounds comes from a grid of about 100
     values (whole numbers where the bounds are far apart). `tools` are calls decoded under a schema too, one a turn;
-    stop strings then apply to what is said. With a `seed` the same request gives the same answer on one machine,
-    whatever else is decoded at the time; the price is that the prompt is read afresh.
+    stop strings then apply to what is said. With a `seed` the same request gives the same answer on one machine;
+    the price is that its prompt is read afresh, and that nothing else is decoded meanwhile.
 
     Args:
         path: a GGUF file.

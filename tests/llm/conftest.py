@@ -1,4 +1,4 @@
-"""What is made once for all tests of models: the weights, the embedded model, two servers."""
+"""What tests of models share: the weights, and for each module the embedded model and two servers."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ def gguf() -> Path:
     return weights.pull()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def local(gguf: Path) -> Iterator[LocalModel]:
     model = LocalModel(gguf)
     yield model
     asyncio.run(model.aclose())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def llama(gguf: Path) -> Iterator[Endpoint]:
     with llama_server(gguf) as endpoint:
         yield endpoint
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def faults() -> Iterator[FaultServer]:
     with FaultServer() as server:
         yield server

@@ -9,7 +9,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -48,11 +48,16 @@ class FaultServer:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.connections: set[socket.socket] = set()
         self.released = threading.Event()
         fates = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                fates.connections.add(self.connection)
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -64,8 +69,8 @@ class FaultServer:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._server.daemon_threads = False  # so that closing it waits for them
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -74,7 +79,11 @@ class FaultServer:
     def __exit__(self, *_: object) -> None:
         self.released.set()
         self._server.shutdown()
+        for connection in self.connections:
+            with suppress(OSError):  # it is closed already
+                connection.shutdown(socket.SHUT_RDWR)
         self._server.server_close()
+        self._thread.join()
 
     def url(self, fate: str) -> str:
         return f"http://127.0.0.1:{self._server.server_port}/{fate}/v1"

@@ -203,6 +203,31 @@ def test_the_same_seed_gives_the_same_words_whatever_else_is_decoded(local: Loca
     assert len(asyncio.run(main())) == 1
 
 
+def test_while_one_with_a_seed_is_decoded_nothing_else_is(gguf: Path) -> None:
+    engine = Engine(gguf, "chat", slots=4, context=256, threads=1)
+    heard: list[int | None] = []
+
+    def decode(seed: int | None) -> None:
+        question = {"messages": [{"role": "user", "content": "Tell me of a bee."}], "stream": True, "max_tokens": 8}
+
+        def hear(_: object) -> bool:
+            heard.append(seed)
+            return False
+
+        engine.chat(question if seed is None else question | {"seed": seed}, hear)
+
+    threads = [threading.Thread(target=decode, args=(seed,)) for seed in (None, 1, None, 2, None)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    engine.close()
+
+    for seed in (1, 2):
+        first = heard.index(seed)
+        assert heard[first : first + heard.count(seed)] == [seed] * heard.count(seed)
+
+
 def test_a_prompt_that_does_not_fit_says_what_to_do(local: LocalModel) -> None:
     with pytest.raises(ContextTooLong, match=r"exceeds the available context size \(2048 tokens\).*; send fewer or"):
         ask(local, Request([user("bees " * 3000)]))
@@ -263,9 +288,9 @@ def test_it_gives_back_its_threads_memory_and_socket(gguf: Path) -> None:
         return len(list(native.iterdir())) if native.exists() else 0, threading.active_count()
 
     before = threading.active_count()
-    first, second = count(), count()
-    assert first == second  # llama.cpp keeps a thread of its own for its log, once
-    assert first[1] == before
+    first, _, third = count(), count(), count()  # llama.cpp keeps a thread of its own for its log, once
+    assert third <= first
+    assert third[1] == before
 
 
 def test_it_can_be_closed_as_soon_as_it_is_loaded(gguf: Path) -> None:
