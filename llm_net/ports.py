@@ -18,6 +18,7 @@ from llm_net.chat import Chunk, Completion, Embeddings, Price, Request, Usage
 from llm_net.event import Event
 from llm_net.limits import Limits
 from llm_net.message import Message, Source
+from llm_net.record import Fact, Opened, RunInfo, Select
 
 T = TypeVar("T")
 
@@ -91,6 +92,40 @@ class Observer(Protocol):
         ...
 
 
+class Journal(Protocol):
+    """Keeps the facts of runs, in the order in which they were noted. One journal may keep many runs.
+
+    A run that was forked (`Begun.parent`, `Begun.cut`) has its parent's facts up to the cut as its own beginning: they are
+    read as its own and never copied. What cannot be kept or read raises JournalFailed and leaves what was kept before.
+    """
+
+    async def write(self, run: str, facts: Sequence[Fact]) -> None:
+        """Keep facts: all or none of them, and durably before it returns. Raises JournalFailed, also if one of these places
+        in the order is taken already: then somebody else goes on with the same run."""
+        ...
+
+    async def open(self, run: str, *, upto: int | None = None) -> Opened:
+        """What is needed to go on with a run, as it was after the fact at place `upto`. Raises UnknownRun."""
+        ...
+
+    def read(self, run: str, select: Select = Select()) -> AsyncIterator[Fact]:  # noqa: B008 - frozen
+        """Facts of a run, in their order. Raises UnknownRun."""
+        ...
+
+    async def runs(self) -> Sequence[RunInfo]:
+        """The runs that it keeps, the latest last."""
+        ...
+
+    async def forget(self, run: str, *, keep_open: bool = False) -> None:
+        """Delete a run, or of one that may go on all that `open` does not need. Raises JournalFailed for a run that a fork
+        begins with, and UnknownRun."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back what it holds. May be called twice."""
+        ...
+
+
 class Clock(Protocol):
     """The time of day of a run."""
 
@@ -140,7 +175,8 @@ class DeadLetter:
     reason: BaseException
 
 
-Status: TypeAlias = Literal["running", "done", "failed", "cancelled", "limited"]
+Status: TypeAlias = Literal["running", "done", "failed", "cancelled", "limited", "waiting"]
+"""A run that is "waiting" has come to where only an answer from outside helps, and is in a journal: resume it with one."""
 
 
 class Run(Protocol):
