@@ -1137,7 +1137,7 @@ class Engine:
         elif not isinstance(error, (Exception, asyncio.CancelledError)):  # Ctrl-C and the like
             run.finish("failed", error)
             run.end_entry("failed", message, handling.address, error)
-        elif not run.tell_caller(handling, error):
+        elif isinstance(error, InDoubt) or not run.tell_caller(handling, error):  # no caller can settle that
             delay = run.supervise(handling, error)
             if delay is not None:
                 run.retry_later(handling, delay)
