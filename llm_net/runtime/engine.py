@@ -47,7 +47,7 @@ from llm_net.errors import (
 )
 from llm_net.event import Event
 from llm_net.graph import ITSELF
-from llm_net.message import AbstractMessage, Message, Source, origin, stamp, unique_id
+from llm_net.message import AbstractMessage, Message, Source, fields_of, id_of, origin, stamp, unique_id
 from llm_net.ports import REPEAT, Model, World
 from llm_net.record import Effect, Repeats
 from llm_net.runtime.cell import Cell, Entry, waiting_ring
@@ -473,7 +473,7 @@ class Engine:
 
     def post(self, handling: LocalHandling, message: Message, waiter: Waiter | None) -> Cell | Tap | None:
         """Bring a message on its way. Gives what is full, if anything: then wait for `room`."""
-        fields = message.__dict__
+        fields = fields_of(message)
         agent, run = handling.agent, handling.run
         if fields["sender"] is not agent:
             _stamp(message, handling)
@@ -481,7 +481,9 @@ class Engine:
             return None
         receiver = fields["receiver"]
         if (answered := fields["reply_to"]) is not None and run.waiters:
-            asked = run.waiters.get(answered.__dict__["id"])
+            asked = run.waiters.get(
+                fields_of(answered).get("id", "")
+            )  # whose id nobody has asked for, nobody waits for
             if asked is not None and (
                 receiver is asked.caller.agent or (type(receiver) is Reference and receiver == asked.caller.agent)
             ):
@@ -489,7 +491,7 @@ class Engine:
                     raise run.limit_reached("messages")
                 run.sent += 1
                 run.ended += 1
-                del run.waiters[asked.message.__dict__["id"]]
+                del run.waiters[asked.message.id]
                 tap = run.show_taken(handling, message, asked.caller.address) if run.watched else None
                 asked.end(message)
                 return tap
@@ -512,8 +514,8 @@ class Engine:
         cell = route.cell
         if waiter is not None:
             waiter.receiver = cell
-            run.waiters[fields["id"]] = waiter
-        if fields["deadline"] is not None:
+            run.waiters[id_of(fields)] = waiter
+        if fields.get("deadline") is not None:
             run.special = True
         tap, number = run.show(handling, message, route.place.address(route.agent)) if run.watched else (None, 0)
         entry = (message, run, handling.depth + 1, route.place, None, (type(message), fields["method"]), number)
@@ -626,7 +628,7 @@ class Engine:
     def emit(self, handling: LocalHandling, name: str, message: Message) -> None:
         """Let everybody hear who listens, on each network outwards."""
         run, agent, place = handling.run, handling.agent, handling.place
-        if message.__dict__["sender"] is not agent:
+        if message.sender is not agent:
             _stamp(message, handling)
         if agent._callbacks:
             run.call_back(agent, handling, agent._callbacks_of(name), Event(name, message, agent.id))
@@ -1006,7 +1008,7 @@ class Engine:
         if run.over:
             run.end_entry("cancelled", message, handling.address)
             return True
-        if (message.deadline is not None or run.abandoned) and run.expired(entry, cell):
+        if (fields_of(message).get("deadline") is not None or run.abandoned) and run.expired(entry, cell):
             return True
         if run.recorder is not None:
             handling.source = handling.step = run.recorder.begin(handling, entry[6])
