@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import AbstractEventLoop, Future, current_task
+import sys
+from asyncio import AbstractEventLoop, Future
 from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
@@ -62,6 +63,13 @@ from llm_net.runtime.waiting import Handled, Tally, Tap, Waiter
 
 T = TypeVar("T")
 
+if sys.version_info >= (3, 12):
+    from asyncio import current_task
+else:  # not yet written in C: 0.07 µs, where this takes 0.02
+    from asyncio.tasks import _current_tasks  # type: ignore[attr-defined]  # typeshed leaves it out
+
+    current_task = _current_tasks.get
+
 BUDGET = 256
 """Messages handled before the event loop gets its turn, for sockets and timers."""
 
@@ -70,6 +78,8 @@ TURN_SECONDS = 0.005
 
 LOOP_HELD_SECONDS = 0.1
 """A step of a handler that takes longer is reported: it holds up everybody else."""
+
+_MESSAGE = cast(type[Message], AbstractMessage)  # what every message is an instance of
 
 DEPTH = 16
 """How many calls deep a callee is stepped inside its caller; deeper ones take a turn of the loop."""
@@ -493,7 +503,10 @@ class Engine:
                 run.ended += 1
                 del run.waiters[asked.message.id]
                 tap = run.show_taken(handling, message, asked.caller.address) if run.watched else None
-                asked.end(message)
+                if asked.tally is None and asked.future is None and not asked.done:
+                    asked.done, asked.reply = True, message  # `end`, written out: 0.06 µs less
+                else:
+                    asked.end(message)
                 return tap
         if receiver is None or receiver is run.outside:
             return run.deliver_outside(handling, message, waiter)
@@ -518,7 +531,7 @@ class Engine:
         if fields.get("deadline") is not None:
             run.special = True
         tap, number = run.show(handling, message, route.place.address(route.agent)) if run.watched else (None, 0)
-        entry = (message, run, handling.depth + 1, route.place, None, (type(message), fields["method"]), number)
+        entry = (message, run, handling.depth + 1, route.place, None, fields["method"], number)
         queue = cell.queue
         if len(queue) >= cell.full:
             return self.put(cell, entry) or tap
@@ -670,7 +683,7 @@ class Engine:
             cell = route.cell
             if route.place is not place:
                 place = route.place
-                entry = (message, run, handling.depth + 1, place, event, (type(message), event.name), 0)
+                entry = (message, run, handling.depth + 1, place, event, event.name, 0)
             assert entry is not None  # both are set with the first
             assert place is not None
             queue = cell.queue
@@ -842,7 +855,7 @@ class Engine:
             body = run.idle.pop() if run.idle else self._new_worker(run)
             _enter_task(loop, body.task)
             try:
-                waits_for = body.context.run(body.coroutine.send, None)
+                waits_for = body.step()
             except StopIteration:
                 body.retire()
                 continue
@@ -869,7 +882,7 @@ class Engine:
         body = Body(self.loop, run.context.copy(), self)
         handling = LocalHandling(self, run, body)
         body.context.run(origin.set, handling)
-        body.coroutine = self._work(run, body, handling)
+        body.begin(self._work(run, body, handling))
         return body
 
     async def _work(self, run: LocalRun, body: Body, handling: LocalHandling) -> None:
@@ -899,7 +912,7 @@ class Engine:
                     self._left -= 1
                     if cell.room and len(queue) <= cell.limit // 2:
                         cell.make_room()
-                    message, _, depth, place, heard, key, _ = entry
+                    message, _, depth, place, heard, name, _ = entry
                     handling.agent = agent
                     handling.message = message
                     handling.cell = cell
@@ -909,10 +922,11 @@ class Engine:
                     if run.special and self._begin_specially(handling, entry):
                         continue
                     cell.active += 1
-                    handler = cell.handlers.get(key)
+                    named = cell.handlers.get(name)
+                    handler = None if named is None else named.get(type(message))
                     try:
                         if handler is None:
-                            value = await self._long_way(handling, key)
+                            value = await self._long_way(handling, name)
                         elif (colour := handler.colour) == ASYNC:
                             value = await handler.function(agent, message)
                         elif colour == PLAIN:
@@ -924,8 +938,8 @@ class Engine:
                             value = None
                             await self._drive(handling, handler.function(agent, message))
                         if value is not None:
-                            if isinstance(value, AbstractMessage):
-                                full = self.post(handling, cast(Message, value), None)
+                            if isinstance(value, _MESSAGE):
+                                full = self.post(handling, value, None)
                                 if full is not None:
                                     await self.room(handling, full)
                             else:
@@ -964,15 +978,15 @@ class Engine:
                     self._wake(cell)
             await park()
 
-    async def _long_way(self, handling: LocalHandling, key: tuple[type[Message], str]) -> object:
+    async def _long_way(self, handling: LocalHandling, name: str) -> Any:
         """A message of a kind that this class of agents has not had before, or something else than an everyday step: an
         agent's start, a message that nobody takes, a handler in a thread."""
         cell, agent, message = handling.cell, handling.agent, handling.message
-        handler = cell.table.find(*key)
+        handler = cell.table.find(type(message), name)
         if (
             handler is None and handling.heard is not None
         ):  # an event without a handler of its name: by the message's own
-            handler = cell.table.find(key[0], message.method)
+            handler = cell.table.find(type(message), message.method)
         while not cell.started:
             await self._start(handling)
         if handler is not None and handler.blocking:
@@ -984,7 +998,7 @@ class Engine:
         if handler is None:
             return agent.missing(message)
         cell.handlers = cell.table.everyday  # of all agents of its class
-        cell.handlers[key] = handler
+        cell.handlers.setdefault(name, {})[type(message)] = handler
         return handler.function(agent, message)
 
     async def _start(self, handling: LocalHandling) -> None:
@@ -1047,10 +1061,10 @@ class Engine:
         else:
             await self._send_item(handling, await value if isawaitable(value) else value)
 
-    async def _send_item(self, handling: LocalHandling, item: object) -> None:
+    async def _send_item(self, handling: LocalHandling, item: Any) -> None:
         """Send what a handler yielded or returned: a message, several, or nothing."""
-        if isinstance(item, AbstractMessage):
-            crowded = self.post(handling, cast(Message, item), None)
+        if isinstance(item, _MESSAGE):
+            crowded = self.post(handling, item, None)
             if crowded is not None:
                 await self.room(handling, crowded)
         elif isinstance(item, (list, tuple)):
@@ -1072,8 +1086,8 @@ class Engine:
                     return
                 step, value = generator.send, None
                 try:
-                    if isinstance(item, AbstractMessage):
-                        crowded = self.post(handling, cast(Message, item), None)
+                    if isinstance(item, _MESSAGE):
+                        crowded = self.post(handling, item, None)
                         if crowded is not None:
                             await self.room(handling, crowded)
                     elif isinstance(item, Call):
@@ -1097,8 +1111,8 @@ class Engine:
                 except StopAsyncIteration:
                     return
                 try:
-                    if isinstance(item, AbstractMessage):
-                        crowded = self.post(handling, cast(Message, item), None)
+                    if isinstance(item, _MESSAGE):
+                        crowded = self.post(handling, item, None)
                         if crowded is not None:
                             await self.room(handling, crowded)
                     elif item is not None:

@@ -327,9 +327,7 @@ class LocalRun:
         if message.deadline is not None:
             self.special = True
         # No message caused it.
-        return self.engine.put(
-            route.cell, (message, self, 1, route.place, None, (type(message), message.method), number)
-        )
+        return self.engine.put(route.cell, (message, self, 1, route.place, None, message.method, number))
 
     def deliver_outside(self, handling: Handled, message: Message, waiter: Waiter | None) -> Tap | None:
         """Give a message to whoever started the run."""
@@ -670,8 +668,8 @@ class LocalRun:
         if self.recorder is not None and (step := handling.step) is not None:
             number = step.number
             self.recorder.ended(step, number, "retried")
-        method = handling.heard.name if handling.heard is not None else message.method
-        entry = (message, self, handling.depth, handling.place, handling.heard, (type(message), method), number)
+        name = handling.heard.name if handling.heard is not None else message.method
+        entry = (message, self, handling.depth, handling.place, handling.heard, name, number)
 
         def again() -> None:
             self._retries.pop(timer, None)
