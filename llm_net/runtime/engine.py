@@ -180,8 +180,8 @@ class LocalHandling(Handled):
         try:
             for message in messages:
                 waiters.append(waiter := engine.ask(self, message, tally))
-                if waiter.receiver is not None:
-                    await engine.room(self, waiter.receiver)
+                if (cell := waiter.receiver) is not None and len(cell.queue) > cell.limit:
+                    await engine.room(self, cell)
         except BaseException:
             engine.give_up(self.run, waiters)
             raise
