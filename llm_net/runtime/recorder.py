@@ -15,19 +15,20 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from random import Random
 from time import time
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic_core import to_json
 
 from llm_net.address import AbstractObject, Border, Reference
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.chat import Request, Usage
-from llm_net.errors import Diverged, JournalFailed, LlmNetError
+from llm_net.errors import Diverged, JournalError, JournalFailed, LlmNetError
 from llm_net.event import Event
 from llm_net.graph import ITSELF
 from llm_net.message import Message
 from llm_net.ports import Journal, Redacts
 from llm_net.record import Begun, Effect, EffectKind, End, Ended, Fact, Finished, Part, Repeats, Sent, State
+from llm_net.runtime.cell import Cell, Entry
 from llm_net.runtime.outcome import written_error
 from llm_net.runtime.state import Shadow
 from llm_net.runtime.waiting import Handled, Tap
@@ -48,12 +49,13 @@ class Step:
 
     __slots__ = (
         "_past_effects", "_past_posts", "_random", "_recorder", "address", "agent", "began", "effects", "ids", "number", "posts",
-        "time", "turn",
+        "replays", "time", "turn",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder, number: int, agent: GenAgent, address: str, turn: int) -> None:
         self._recorder = recorder
         self._random: Random | None = None
+        self.replays = recorder.replays
         self.number = number
         self.agent = agent
         self.address = address
@@ -114,10 +116,14 @@ class Step:
         Args:
             receiver: None where the message itself says it.
         """
-        if not self._past_posts:
-            return None
-        sent = self._past_posts.pop()
+        self.posts += 1
         recorder = self._recorder
+        if not self._past_posts:
+            if not self.replays:
+                return None
+            what = f"{message.method!r} to {receiver or 'the outside'}: {recorder.encoded(message).decode()}"
+            raise Diverged(self.address, self.number, f"message {self.posts}", "no such message", what)
+        sent = self._past_posts.pop()
         found = (message.id, sent.receiver if receiver is None else receiver, event)
         if found != (sent.id, sent.receiver, sent.event) or not (
             sent.edited or sent.message == b"" or recorder.encoded(message) == sent.message
@@ -138,6 +144,9 @@ class Step:
                 which = f"question {self.effects} to the outside"
                 raise Diverged(self.address, self.number, which, f"{effect.kind} {effect.name!r}", f"{kind} {name!r}")
             self.learned(effect.at)
+        elif self.replays:
+            which = f"question {self.effects} to the outside"
+            raise Diverged(self.address, self.number, which, "no such question", f"{kind} {name!r}")
         return self.effects, effect
 
     def check_end(self) -> None:
@@ -156,6 +165,9 @@ class Recorder:
         failed: told when the journal cannot be written.
     """
 
+    replays: ClassVar[bool] = False
+    """Whether it compares with a record instead of making one."""
+
     def __init__(
         self,
         run: str,
@@ -166,7 +178,7 @@ class Recorder:
         loop: AbstractEventLoop,
         now: Callable[[], datetime] | None,
         outside: Callable[[Coroutine[Any, Any, None]], Awaitable[None]],
-        failed: Callable[[JournalFailed], None],
+        failed: Callable[[JournalError], None],
     ) -> None:
         self.run = run
         self.prefix = f"{seed:x}"
@@ -268,18 +280,35 @@ class Recorder:
             now = self.clock()
             self._note(Ended(self._next(), number, end, "", 0, now, now, self._sentence(error)))
             return
-        step.check_end()
+        try:
+            step.check_end()
+            states = self._states(step.agent, step.address)
+        except JournalError as failed:
+            self._failed(failed)
+            return
         if end != "retried":
             self._steps.pop(number, None)
         self._note(
             Ended(
                 self._next(), number, end, step.address, step.turn, step.began, max(step.time, self.clock()),
-                self._sentence(error), self._states(step.agent, step.address), step.posts, step.effects, step.ids,
+                self._sentence(error), states, step.posts, step.effects, step.ids,
             )
         )  # fmt: skip
 
     def _sentence(self, error: BaseException | None) -> str:
         return "" if error is None else self.redacted(f"{type(error).__name__}: {error}".encode()).decode()
+
+    def reply_to(self, question: str) -> Message | None:
+        """The reply that a step which is repeated has got to its question."""
+        return self.replies.pop(question, None)
+
+    def hold(self, cell: Cell, entry: Entry) -> bool:
+        """Whether a delivery has to wait until the record says that it is its turn."""
+        return False
+
+    def lacking(self) -> Diverged | None:
+        """What is on record and did not happen, if the run ends now."""
+        return None
 
     # ------------------------------------------------------------------------------------------ states
 

@@ -123,7 +123,7 @@ class LocalRun:
         self.limits = limits
         self.observers = observers
         self.root = root
-        self.open = root is None  # more may come from outside
+        self.open = root is None and past is None  # more may come from outside
         self.outside: AbstractObject | None = None  # who spoke from there last
         self.outsiders: set[str] = set()  # and the ids of all who did
         self.engine: Machine | None = None
@@ -466,9 +466,8 @@ class LocalRun:
     def handled(self, handling: Handled) -> None:
         """Tell that a message was handled well."""
         if self.recorder is not None:
-            step = handling.step
-            assert step is not None
-            self.recorder.ended(step, step.number, "handled")
+            assert handling.step is not None
+            self.recorder.ended(handling.step, handling.step.number, "handled")
         if self.observers:
             self.observe("handled", handling.address, handling.message)
 
@@ -670,6 +669,7 @@ class LocalRun:
         if self.recorder is not None and (step := handling.step) is not None:
             number = step.number
             self.recorder.ended(step, number, "retried")
+            delay = 0.0 if self.recorder.replays else delay
         method = handling.heard.name if handling.heard is not None else message.method
         entry = (message, self, handling.depth, handling.place, handling.heard, (type(message), method), number)
 
@@ -707,6 +707,8 @@ class LocalRun:
     def _cell_of(self, agent: GenAgent) -> Cell:
         assert self.engine is not None
         cell = self.engine.cell_of(agent)
+        if self.past is not None and self.past.replay:
+            cell.full = 0  # the record says what comes next
         if self._may_restart and cell.state is None:
             cell.state = self._copies(agent.__dict__)
         return cell
@@ -767,6 +769,8 @@ class LocalRun:
         """Start the periodic handlers of an agent, once."""
         engine = self.engine
         assert engine is not None
+        if self.past is not None and self.past.replay:
+            return  # the record says when
         for handler in type(agent).handlers.periodic():
             if (key := (id(agent), handler.name)) in self._ticking:
                 continue
@@ -829,6 +833,8 @@ class LocalRun:
             return
         if status == "done" and self._failing is not None:
             status, error = "failed", self._failing
+        if status == "done" and self.recorder is not None and (lacking := self.recorder.lacking()) is not None:
+            status, error = "failed", lacking
         self.over = self.special = True
         self._status, self._error = status, error
         if self.recorder is not None:
