@@ -221,6 +221,9 @@ class Message(AbstractMessage, BaseModel):
     init_fn: ClassVar[_InitFn] = _InitFn()
     """The declaration of a function with which a model writes a new message of this class."""
 
+    version: ClassVar[int] = 1
+    """Raise it in a class whose fields change, and say by `wire.upcast` how messages of the older version are read."""
+
     _trusted: ClassVar[tuple[str, dict[str, object]] | None] = ("response", {})
     """The method and the content of a reply that needs no validation; None where every instance needs it."""
 

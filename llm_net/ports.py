@@ -6,19 +6,22 @@ when one is right.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 from llm_net.address import AbstractObject
 from llm_net.chat import Chunk, Completion, Embeddings, Price, Request, Usage
 from llm_net.event import Event
 from llm_net.limits import Limits
 from llm_net.message import Message, Source
-from llm_net.record import Fact, Opened, RunInfo, Select
+from llm_net.record import Fact, Opened, Repeats, RunInfo, Select
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 T = TypeVar("T")
 
@@ -126,6 +129,36 @@ class Journal(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a run goes on with.
+
+    Args:
+        run: of the journal.
+        settle: results of calls that were in doubt, by their keys; REPEAT to make such a call again.
+        at: for a fork, the id of the last message of that run that both share; None to go on with the run itself.
+        edit: fields that this message has in the fork.
+    """
+
+    run: str
+    settle: Mapping[str, object] = field(default_factory=dict)
+    at: str | None = None
+    edit: Mapping[str, object] | None = None
+
+
+REPEAT: Final = object()
+"""For `settle`: make that call again, it has not happened."""
+
+
+@runtime_checkable
+class Redacts(Protocol):
+    """A journal that takes secrets out of what is kept."""
+
+    def redact(self, data: bytes) -> bytes:
+        """JSON without secrets; of the same JSON always the same."""
+        ...
+
+
 class Clock(Protocol):
     """The time of day of a run."""
 
@@ -225,9 +258,17 @@ class Runtime(Protocol):
     """Where agents run."""
 
     def run(
-        self, network: AbstractObject, root: Message | None, *, limits: Limits, observers: Sequence[Observer]
+        self,
+        network: AbstractObject,
+        root: Message | None,
+        *,
+        limits: Limits,
+        observers: Sequence[Observer],
+        journal: Journal | None = None,
+        past: Past | None = None,
     ) -> Run:
-        """Prepare a run of this network (a GenNetwork, or one agent); nothing starts before it is entered."""
+        """Prepare a run of this network (a GenNetwork, or one agent), recorded in a journal, and going on with what is there
+        if there is a past; nothing starts before it is entered."""
         ...
 
 
@@ -256,3 +297,7 @@ class Handling(Protocol):
     def listened(self, event: str) -> bool: ...
     def complete(self, model: Model, request: Request) -> Awaitable[Completion]: ...
     def stream(self, model: Model, request: Request) -> AsyncGenerator[Chunk]: ...
+    def delay(self, seconds: float) -> Awaitable[None]: ...
+    def effect(
+        self, name: str, call: Callable[..., Awaitable[T] | T], type: TypeAdapter[T], repeats: Repeats
+    ) -> Awaitable[T]: ...

@@ -17,6 +17,8 @@ from llm_net.chat import Usage
 Repeats: TypeAlias = Literal["pure", "idempotent", "once"]
 """Whether a call to the outside that may have happened already may be made again: freely, under the same key, never."""
 
+EffectKind: TypeAlias = Literal["model", "effect", "delay", "gather", "refused", "abandoned"]
+
 End: TypeAlias = Literal["handled", "failed", "expired", "cancelled", "rejected", "dead", "retried"]
 
 
@@ -80,8 +82,9 @@ class Effect:
 
     Args:
         n: which of the step's questions to the outside it answers, from 1.
-        kind: "model" (name: the model's), "effect" (`self.effect`), "sleep", "call" (of another agent, that failed; name:
-            the id of the question), "gather" (which replies came).
+        kind: "model" (name: the model's), "effect" (`self.effect`), "delay", "gather" (which replies came); and with n 0 and
+            the id of a question to another agent as the name: "refused" (it got an error), "abandoned" (nobody waits for
+            the reply any more).
         status: "intent" stands before the call is made, for those that must not be repeated blindly.
         key: the same for each try of this very call, and for no other.
         began, at: when, in seconds since 1970.
@@ -92,7 +95,7 @@ class Effect:
     seq: int
     step: int
     n: int
-    kind: Literal["model", "effect", "sleep", "call", "gather"]
+    kind: EffectKind
     name: str
     repeats: Repeats
     status: Literal["intent", "done", "failed"]
@@ -175,7 +178,7 @@ class Opened:
         pending: deliveries that wait or are being handled, in the order sent, each with its message.
         past: by number, what the step of a pending delivery did so far, in order.
         replies: by the id of the question, the reply that a pending step has taken.
-        abandoned: ids of questions whose askers gave up.
+        abandoned: names of all effects of that kind.
         usage: of models.
     """
 

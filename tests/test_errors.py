@@ -13,10 +13,13 @@ from llm_net.errors import (
     AmbiguousAddress,
     CallTimeout,
     Deadlock,
+    Diverged,
+    EffectFailed,
     InvalidArguments,
     LlmNetError,
     MailboxFull,
     MissingDependency,
+    NotResumable,
     NotUnderstood,
     RateLimited,
     RunCancelled,
@@ -92,7 +95,9 @@ def test_facts_are_plain_values_with_names(kind: type[LlmNetError]) -> None:
 
 
 LEAVES = [kind for kind in ALL if not kind.__subclasses__()]
-SAYS_WHAT_OTHERS_SAY = {WireError, InvalidArguments, AgentFailed, CallTimeout, RunCancelled}
+SAYS_WHAT_OTHERS_SAY = {
+    WireError, InvalidArguments, AgentFailed, CallTimeout, RunCancelled, NotResumable, EffectFailed, Diverged
+}  # fmt: skip
 """Leaves that pass on what somebody else found, who knows the cure; or for which there is none to give."""
 
 

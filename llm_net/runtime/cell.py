@@ -11,9 +11,10 @@ from llm_net.dispatch import Handler, Table
 from llm_net.event import Event
 from llm_net.message import Message
 
-Entry: TypeAlias = tuple[Message, Any, int, Any, Event | None, tuple[type[Message], str]]
+Entry: TypeAlias = tuple[Message, Any, int, Any, Event | None, tuple[type[Message], str], int]
 """A message in a mailbox: what it says, its run (a LocalRun), the length of the chain of messages that led to it, where it is
-heard (a Place: both know cells), the event it is heard as, if any, and what its handler is looked up by."""
+heard (a Place: both know cells), the event it is heard as, if any, what its handler is looked up by, and the number of the
+delivery where the run is recorded, else 0."""
 
 
 class Cell:

@@ -14,6 +14,7 @@ from asyncio import AbstractEventLoop, Future, current_task
 from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import aclosing
 from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import partial
@@ -22,31 +23,44 @@ from itertools import count
 from math import inf
 from random import Random
 from time import perf_counter
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
+
+from pydantic import TypeAdapter
+from pydantic_core import from_json, to_json
 
 from llm_net.address import AbstractObject, Reference
 from llm_net.base import Call, GenAgent, GenNetwork
-from llm_net.chat import Chunk, Completion, Request, Usage
+from llm_net.chat import Chunk, Completion, Request, TextDelta, Usage
 from llm_net.dispatch import ASYNC, ASYNC_GENERATOR, PLAIN
 from llm_net.errors import (
     CallTimeout,
     Deadlock,
+    Diverged,
     ForgedSender,
+    InDoubt,
+    JournalFailed,
     MailboxFull,
     NotHandling,
+    NotResumable,
     RunCancelled,
 )
 from llm_net.event import Event
 from llm_net.graph import ITSELF
-from llm_net.message import AbstractMessage, Message, Source, origin, stamp
-from llm_net.ports import Model, World
+from llm_net.message import AbstractMessage, Message, Source, origin, stamp, unique_id
+from llm_net.ports import REPEAT, Model, World
+from llm_net.record import Effect, Repeats
 from llm_net.runtime.cell import Cell, Entry, waiting_ring
+from llm_net.runtime.outcome import read_error
+from llm_net.runtime.past import route_to
 from llm_net.runtime.pauses import PAUSES
 from llm_net.runtime.place import Place, Route
+from llm_net.runtime.recorder import Recorder, Step
 from llm_net.runtime.run import LocalRun
 from llm_net.runtime.step import PARKED, Body, park
 from llm_net.runtime.waiting import Handled, Tally, Tap, Waiter
+
+T = TypeVar("T")
 
 BUDGET = 256
 """Messages handled before the event loop gets its turn, for sockets and timers."""
@@ -70,6 +84,7 @@ class LocalHandling(Handled):
         self.engine = engine
         self.run = run
         self.source: Source | None = run.source
+        self.step = None
         self.body = body
 
     @property
@@ -83,7 +98,7 @@ class LocalHandling(Handled):
 
     @property
     def random(self) -> Random:
-        return self.run.random_of(self.address)
+        return self.run.random_of(self.address) if self.step is None else self.step.random
 
     def now(self) -> datetime:
         return datetime.now(UTC) if self.source is None else self.source.now()
@@ -110,12 +125,45 @@ class LocalHandling(Handled):
             raise waiter.error
         if waiter.reply is None:
             receiver = message.receiver
-            raise CallTimeout(receiver.id if receiver is not None else "", message.method, timeout or 0.0)
+            error = CallTimeout(receiver.id if receiver is not None else "", message.method, timeout or 0.0)
+            if self.run.recorder is not None:
+                self.run.recorder.refused(self.step, message, error)
+            raise error
+        if self.step is not None:
+            self.step.learned(waiter.reply.created_at.timestamp())
         return waiter.reply
 
     async def gather(self, messages: Iterable[Message], k: int | None, timeout: float | None) -> list[Message]:
+        if self.step is not None and (k is not None or timeout is not None):
+            return await self._gather_noted(self.step, list(messages), k, timeout)
+        return [waiter.reply for waiter in await self._gather(list(messages), k, timeout) if waiter.reply is not None]
+
+    async def _gather_noted(
+        self, step: Step, messages: list[Message], k: int | None, timeout: float | None
+    ) -> list[Message]:
+        """Which replies came in time is something that a step learns from outside."""
+        recorder = self.run.recorder
+        assert recorder is not None
+        n, past = step.ask("gather", "")
+        began = step.time
+        if past is None:
+            try:
+                waiters = await self._gather(messages, k, timeout)
+            except Exception as error:
+                recorder.learned(step, n, "gather", "", began, error)
+                raise
+            recorder.learned(step, n, "gather", "", began, to_json([waiter.message.id for waiter in waiters]))
+        else:
+            asked = [self.engine.ask(self, message) for message in messages]
+            self.engine.give_up(self.run, asked)
+            if past.status == "failed":
+                raise read_error(past.answer)
+            came: list[str] = from_json(past.answer)
+            waiters = [waiter for waiter in asked if waiter.message.id in came]
+        return [waiter.reply for waiter in waiters if waiter.reply is not None]
+
+    async def _gather(self, messages: list[Message], k: int | None, timeout: float | None) -> list[Waiter]:
         engine = self._still()
-        messages = list(messages)
         wanted = len(messages) if k is None else min(k, len(messages))
         tally = Tally(len(messages), wanted)
         waiters: list[Waiter] = []
@@ -130,11 +178,11 @@ class LocalHandling(Handled):
         if engine._ready and engine._left > 0 and engine.depth < DEPTH:
             engine.pump(tally)
         await engine.answers(self, tally, waiters, timeout)
-        replies = [waiter.reply for waiter in waiters if waiter.reply is not None]
+        replied = [waiter for waiter in waiters if waiter.reply is not None]
         errors = [waiter.error for waiter in waiters if waiter.error is not None]
-        if errors and len(replies) < wanted and len(waiters) - len(errors) < wanted:
+        if errors and len(replied) < wanted and len(waiters) - len(errors) < wanted:
             raise errors[0]
-        return replies[:wanted] if k is not None else replies
+        return replied[:wanted] if k is not None else replied
 
     def listened(self, event: str) -> bool:
         agent, place = self.agent, self.place
@@ -159,6 +207,124 @@ class LocalHandling(Handled):
         self._still().emit(self, event, message)
 
     async def complete(self, model: Model, request: Request) -> Completion:
+        if self.step is None:
+            return await self._complete(model, request)
+        step, recorder = self._noting()
+        n, past = step.ask("model", model.name)
+        began = step.time
+        if past is not None and past.status != "intent":
+            return _completion(past)
+        try:
+            completion = await self._complete(model, request)
+        except Exception as error:
+            if not self.run.over:
+                recorder.learned(step, n, "model", model.name, began, error, request=request)
+            raise
+        answer = COMPLETION.dump_json(completion)
+        recorder.learned(step, n, "model", model.name, began, answer, request=request, usage=completion.usage)
+        return completion
+
+    async def stream(self, model: Model, request: Request) -> AsyncGenerator[Chunk]:
+        if self.step is None:
+            async with aclosing(self._stream(model, request)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            return
+        step, recorder = self._noting()
+        n, past = step.ask("model", model.name)
+        began = step.time
+        if past is not None and past.status != "intent":
+            completion = _completion(past)
+            if completion.text:
+                yield TextDelta(completion.text)
+            yield completion
+            return
+        try:
+            async with aclosing(self._stream(model, request)) as chunks:
+                async for chunk in chunks:
+                    if isinstance(chunk, Completion):
+                        answer = COMPLETION.dump_json(chunk)
+                        recorder.learned(
+                            step, n, "model", model.name, began, answer, request=request, usage=chunk.usage
+                        )
+                    yield chunk
+        except Exception as error:
+            if not self.run.over:
+                recorder.learned(step, n, "model", model.name, began, error, request=request)
+            raise
+
+    async def effect(
+        self, name: str, call: Callable[..., Awaitable[T] | T], type: TypeAdapter[T], repeats: Repeats
+    ) -> T:
+        if self.step is None:
+            self._still()
+            return await self._effect(call, type, repeats, unique_id())
+        step, recorder = self._noting()
+        n, past = step.ask("effect", name)
+        began, key = step.time, step.key(n)
+        if past is not None:
+            if past.status == "failed":
+                raise read_error(past.answer)
+            if past.status == "done":
+                return type.validate_json(past.answer)
+            if repeats == "once":
+                if key not in recorder.settled:
+                    raise InDoubt(step.address, name, key)
+                if (result := recorder.settled[key]) is not REPEAT:
+                    value = type.validate_python(result)
+                    recorder.learned(step, n, "effect", name, began, type.dump_json(value), repeats=repeats)
+                    return value
+        if repeats != "pure":
+            if past is None:
+                recorder.intends(step, n, "effect", name, repeats)
+            await recorder.durable()
+        try:
+            value = await self._effect(call, type, repeats, key)
+        except Exception as error:
+            if not self.run.over:
+                recorder.learned(step, n, "effect", name, began, error, repeats=repeats)
+            raise
+        recorder.learned(step, n, "effect", name, began, type.dump_json(value), repeats=repeats)
+        return value
+
+    async def _effect(
+        self, call: Callable[..., Awaitable[T] | T], type: TypeAdapter[T], repeats: Repeats, key: str
+    ) -> T:
+        """The result of a call, as it comes out of a journal."""
+        result = call(key) if repeats == "idempotent" else call()
+        if isawaitable(result):
+            world = self.run.world
+            result = await (result if world is None else world.outside(_wait(result)))
+        try:
+            return type.validate_json(type.dump_json(cast(T, result), warnings="error"))
+        except ValueError as failed:
+            raise TypeError(f"what the effect gave cannot be kept: {failed}; say its type: returns=…") from failed
+
+    async def delay(self, seconds: float) -> None:
+        if self.step is None:
+            self._still()
+            await asyncio.sleep(seconds)
+            return
+        step, recorder = self._noting()
+        n, past = step.ask("delay", "")
+        began = step.time
+        if past is not None and past.status == "done":
+            return
+        due = began + seconds
+        if past is None:
+            recorder.intends(step, n, "delay", "", answer=to_json(due))
+        else:
+            due = from_json(past.answer)
+        await asyncio.sleep(max(0.0, due - recorder.clock()))
+        recorder.learned(step, n, "delay", "", began, to_json(due))
+
+    def _noting(self) -> tuple[Step, Recorder]:
+        self._still()
+        assert self.step is not None
+        assert self.run.recorder is not None
+        return self.step, self.run.recorder
+
+    async def _complete(self, model: Model, request: Request) -> Completion:
         reserved = self.run.reserve(request, model)
         began = perf_counter()
         used = Usage()
@@ -170,7 +336,7 @@ class LocalHandling(Handled):
         finally:
             self.run.spent(self, reserved, used, perf_counter() - began)
 
-    async def stream(self, model: Model, request: Request) -> AsyncGenerator[Chunk]:
+    async def _stream(self, model: Model, request: Request) -> AsyncGenerator[Chunk]:
         reserved = self.run.reserve(request, model)
         began = perf_counter()
         used = Usage()
@@ -201,7 +367,9 @@ class Aside(LocalHandling):
         self.place = handling.place
         self.heard = handling.heard
         self.depth = handling.depth
-        if self.source is not None:
+        if handling.step is not None:
+            self.source = self.step = handling.step
+        elif self.source is not None:
             self.source = self
         self.emitted: list[tuple[str, Message]] = []
         self._count = count(1)
@@ -220,7 +388,23 @@ class Aside(LocalHandling):
         return f"{self.message.id}.{next(self._count)}"
 
     def now(self) -> datetime:
+        if self.step is not None:
+            return self.step.now()
         return datetime.now(UTC) if self.run.source is None else self.run.source.now()
+
+
+COMPLETION: TypeAdapter[Completion] = TypeAdapter(Completion)
+
+
+def _completion(past: Effect) -> Completion:
+    """What a model answered when it was asked before."""
+    if past.status == "failed":
+        raise read_error(past.answer)
+    return COMPLETION.validate_json(past.answer)
+
+
+async def _wait(result: Awaitable[T]) -> T:
+    return await result
 
 
 async def _at_once(chunks: AsyncIterator[Chunk], world: World) -> AsyncGenerator[Chunk]:
@@ -293,7 +477,7 @@ class Engine:
         agent, run = handling.agent, handling.run
         if fields["sender"] is not agent:
             _stamp(message, handling)
-        if run.special and self._post_specially(handling, message):
+        if run.special and self._post_specially(handling, message, waiter):
             return None
         receiver = fields["receiver"]
         if (answered := fields["reply_to"]) is not None and run.waiters:
@@ -306,18 +490,18 @@ class Engine:
                 run.sent += 1
                 run.ended += 1
                 del run.waiters[asked.message.__dict__["id"]]
-                tap = run.show_taken(message, asked.caller.address) if run.watched else None
+                tap = run.show_taken(handling, message, asked.caller.address) if run.watched else None
                 asked.end(message)
                 return tap
         if receiver is None or receiver is run.outside:
-            return run.deliver_outside(message, waiter)
+            return run.deliver_outside(handling, message, waiter)
         place = handling.place
         route = place.routes.get(id(receiver))
         if route is None or route.agent is not receiver:
             if place.network is None and receiver == agent:  # to itself, where nobody else is
                 route = Route(agent, handling.cell, place)
             elif place.network is None or (type(receiver) is Reference and receiver.id in run.outsiders):
-                return run.deliver_outside(message, waiter)
+                return run.deliver_outside(handling, message, waiter)
             else:
                 route = place.route(receiver)
         if handling.depth >= run.max_depth:
@@ -331,8 +515,8 @@ class Engine:
             run.waiters[fields["id"]] = waiter
         if fields["deadline"] is not None:
             run.special = True
-        tap = run.show(message, route.place.address(route.agent)) if run.watched else None
-        entry = (message, run, handling.depth + 1, route.place, None, (type(message), fields["method"]))
+        tap, number = run.show(handling, message, route.place.address(route.agent)) if run.watched else (None, 0)
+        entry = (message, run, handling.depth + 1, route.place, None, (type(message), fields["method"]), number)
         queue = cell.queue
         if len(queue) >= cell.full:
             return self.put(cell, entry) or tap
@@ -359,20 +543,44 @@ class Engine:
                 self.loop.call_soon(self._drain)
         return cell if len(queue) > cell.limit else None
 
-    def _post_specially(self, handling: LocalHandling, message: Message) -> bool:
-        """What a run wants that is over, or in which somebody gave up waiting or wants to hear of each message sent."""
+    def _post_specially(self, handling: LocalHandling, message: Message, waiter: Waiter | None) -> bool:
+        """What a run wants that is over or recorded, or in which somebody gave up waiting or wants to hear of each message
+        sent. True if the message came to its end by that, or is on its way already."""
         run, answered, agent = handling.run, message.reply_to, handling.agent
         if run.over:
             raise RunCancelled("the run is over")
+        if handling.step is not None:
+            handling.step.posts += 1
+            if self._was_sent(handling, handling.step, message, waiter):
+                return True
         if agent._callbacks:
             run.call_back(agent, handling, agent._callbacks_of("sent"), Event("sent", message, agent.id))
         if answered is None or answered.id not in run.abandoned:
             return False
         run.count(1)
         receiver = message.receiver.id if message.receiver is not None else ""
-        if run.watched:
-            run.show(message, receiver)
-        run.bury(message, receiver, CallTimeout(agent.id, answered.method, 0.0))
+        _, number = run.show(handling, message, receiver) if run.watched else (None, 0)
+        run.bury(message, receiver, CallTimeout(agent.id, answered.method, 0.0), number=number)
+        return True
+
+    def _was_sent(self, handling: LocalHandling, step: Step, message: Message, waiter: Waiter | None) -> bool:
+        """Whether a step that is repeated has sent this before. Then who waits for the reply gets what came of it."""
+        run = handling.run
+        assert run.recorder is not None
+        sent = step.past_post(message, None, "")
+        if sent is None:
+            return False
+        if waiter is not None:
+            reply, error = run.recorder.replies.pop(message.id, None), run.recorder.refusals.pop(message.id, None)
+            if reply is not None:
+                step.learned(reply.created_at.timestamp())
+                waiter.end(reply)
+            elif error is not None:
+                waiter.end(None, error)
+            else:
+                if sent.waits:
+                    waiter.receiver = route_to(run, sent.receiver).cell
+                run.waiters[message.id] = waiter
         return True
 
     def _make_room(self, cell: Cell, entry: Entry) -> bool:
@@ -383,13 +591,13 @@ class Engine:
             case "reject":
                 if len(queue) >= cell.limit:
                     error = MailboxFull(place.address(cell.agent), cell.limit)
-                    run.end_entry("rejected", message, place.address(cell.agent), error)
+                    run.end_entry("rejected", message, place.address(cell.agent), error, number=entry[6])
                     raise error
             case "drop_oldest":
                 if len(queue) >= cell.limit:
                     old = queue.popleft()
                     address = old[3].address(cell.agent)
-                    old[1].bury(old[0], address, MailboxFull(address, cell.limit))
+                    old[1].bury(old[0], address, MailboxFull(address, cell.limit), number=old[6])
             case "keep_latest":
                 key = mailbox.key or _sender_and_method
                 mine = key(message)
@@ -397,7 +605,7 @@ class Engine:
                     if key(waiting[0]) == mine:
                         queue[index] = entry
                         address = waiting[3].address(cell.agent)
-                        waiting[1].bury(waiting[0], address, MailboxFull(address, cell.limit))
+                        waiting[1].bury(waiting[0], address, MailboxFull(address, cell.limit), number=waiting[6])
                         return False
             case "wait":
                 pass
@@ -446,11 +654,13 @@ class Engine:
 
     def _tell(self, handling: LocalHandling, routes: tuple[Route, ...], event: Event) -> int:
         run, message = handling.run, event.message
+        if handling.step is not None:
+            routes = self._untold(handling, handling.step, routes, event)
         if routes:
             if handling.depth >= run.max_depth:
                 raise run.limit_reached("depth")
             run.count(len(routes))
-        ready, observers = self._ready, run.observers
+        ready, watched = self._ready, run.watched
         refused: Route | None = None
         place: Place | None = None
         entry: Entry | None = None
@@ -458,7 +668,7 @@ class Engine:
             cell = route.cell
             if route.place is not place:
                 place = route.place
-                entry = (message, run, handling.depth + 1, place, event, (type(message), event.name))
+                entry = (message, run, handling.depth + 1, place, event, (type(message), event.name), 0)
             assert entry is not None  # both are set with the first
             assert place is not None
             queue = cell.queue
@@ -466,8 +676,12 @@ class Engine:
             if full and cell.when_full == "wait" and len(queue) >= 2 * cell.limit:
                 refused = route
                 break
-            if observers:
-                run.observe("sent", place.address(cell.agent), message, event=event.name)
+            if watched:
+                tap, number = run.show(handling, message, place.address(cell.agent), event=event)
+                if number:
+                    entry = (*entry[:6], number)
+                    if tap is not None:
+                        run.crowding.setdefault(handling, tap)
             if full:
                 try:
                     if not self._make_room(cell, entry):
@@ -487,6 +701,17 @@ class Engine:
             run.sent -= len(routes) - routes.index(refused)  # it, and those after it, were not told
             raise MailboxFull(refused.place.address(refused.agent), refused.cell.limit)
         return len(routes)
+
+    def _untold(
+        self, handling: LocalHandling, step: Step, routes: tuple[Route, ...], event: Event
+    ) -> tuple[Route, ...]:
+        """Those of the listeners whom a step that is repeated has not told in its earlier life."""
+        untold: list[Route] = []
+        for route in routes:
+            step.posts += 1
+            if step.past_post(event.message, route.place.address(route.agent), event.name) is None:
+                untold.append(route)
+        return tuple(untold)
 
     # ------------------------------------------------------------------------------------------ asking
 
@@ -549,6 +774,8 @@ class Engine:
                 run.waiters.pop(waiter.message.id, None)
                 run.abandoned.add(waiter.message.id)
                 run.special = True
+                if run.recorder is not None:
+                    run.recorder.abandoned(waiter.caller.step, waiter.message)
 
     def _block(
         self,
@@ -670,7 +897,7 @@ class Engine:
                     self._left -= 1
                     if cell.room and len(queue) <= cell.limit // 2:
                         cell.make_room()
-                    message, _, depth, place, heard, key = entry
+                    message, _, depth, place, heard, key, _ = entry
                     handling.agent = agent
                     handling.message = message
                     handling.cell = cell
@@ -708,8 +935,8 @@ class Engine:
                         if not isinstance(error, (Exception, asyncio.CancelledError)):
                             raise
                     else:
-                        if run.observers:
-                            run.observe("handled", handling.address, message)
+                        if run.watched:
+                            run.handled(handling)
                         cell.active -= 1
                         run.ended += 1
                         if run.sent == run.ended - run.spare:
@@ -781,6 +1008,8 @@ class Engine:
             return True
         if (message.deadline is not None or run.abandoned) and run.expired(entry, cell):
             return True
+        if run.recorder is not None:
+            handling.source = handling.step = run.recorder.begin(handling, entry[6])
         run.tick_begins(message)
         run.show_start(handling)
         if run.over:  # an observer or a callback ended it
@@ -902,10 +1131,13 @@ class Engine:
         run.crowding.pop(handling, None)
         if run.over:
             run.end_entry("cancelled", message, handling.address, error)
+        elif isinstance(error, (Diverged, JournalFailed, NotResumable)):  # no network can mend that
+            run.finish("failed", error)
+            run.end_entry("failed", message, handling.address, error)
         elif not isinstance(error, (Exception, asyncio.CancelledError)):  # Ctrl-C and the like
             run.finish("failed", error)
             run.end_entry("failed", message, handling.address, error)
-        elif not run.tell_caller(handling, error):
+        elif isinstance(error, InDoubt) or not run.tell_caller(handling, error):  # no caller can settle that
             delay = run.supervise(handling, error)
             if delay is not None:
                 run.retry_later(handling, delay)
@@ -913,6 +1145,11 @@ class Engine:
         cell.active -= 1
         if cell.queue:
             self._wake(cell)
+
+    def bring_back(self, cell: Cell, entry: Entry) -> None:
+        """Put a message into the mailbox in which it was before."""
+        cell.queue.append(entry)
+        self._wake(cell)
 
     def again(self, cell: Cell, entry: Entry) -> None:
         """Let an agent that was kept busy handle the same message once more."""
