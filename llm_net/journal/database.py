@@ -43,16 +43,27 @@ class Database(Protocol):
         ...
 
     @property
-    def rare(self) -> tuple[type[Exception], ...]:
+    def odd(self) -> tuple[type[Exception], ...]:
         """What its library raises for a text that it cannot keep."""
         ...
 
-    def among(self, column: str, values: str) -> str:
-        """The condition that a column is one of a sequence of values."""
+    @property
+    def for_update(self) -> str:
+        """What a SELECT ends with whose row nobody else shall change before the transaction ends."""
         ...
 
-    def found(self) -> str:
-        """The condition that a row of `sent` holds all of `:words`, which come from `question`."""
+    @property
+    def holds_words(self) -> str:
+        """The condition that a row of `sent` holds all of `:words`."""
+        ...
+
+    @property
+    def unsearch(self) -> str:
+        """The statement that takes run `:run` out of the index of words."""
+        ...
+
+    def among(self, column: str, values: str) -> str:
+        """The condition that a column is one of `:values`, a sequence."""
         ...
 
     def question(self, words: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from llm_net.chat import Usage
-from llm_net.journal.opening import ANCESTORS, gave_up, once_each, open_facts, opened, parts_named, usage_of
+from llm_net.journal.opening import ANCESTORS, once_each, open_facts, opened, parts_named, usage_of, with_edits
 from llm_net.journal.order import check_cut, check_forks, check_order, check_remembered, first_fact, unknown
 from llm_net.journal.words import words, words_of
 from llm_net.record import Begun, Effect, Ended, Fact, Finished, Opened, Part, RunInfo, Select, Sent
@@ -51,7 +51,7 @@ class _Kept:
                 self.status = self.error = ""
             case Finished():
                 self.status, self.error = fact.status, fact.error
-            case Sent():
+            case Sent() if not fact.edited:
                 self.messages += 1
             case Effect():
                 self.usage += usage_of(fact)
@@ -108,14 +108,11 @@ class MemoryJournal:
             del self._runs[run]
             return
         base, facts = self._open(run, None), self._facts(kept)
-        needed = [*_answered(open_facts(base), facts), *open_facts(base)]
+        needed = open_facts(base)
         named = parts_named(needed)
-        kept.facts = once_each(
-            {
-                fact.seq: fact
-                for fact in [kept.begun, *needed, *(fact for fact in facts if isinstance(fact, Part) and fact.hash in named)]
-            }.values()
-        )
+        parts = [fact for fact in facts if isinstance(fact, Part) and fact.hash in named]
+        answered = _answered(needed, with_edits(facts, kept.beginning))
+        kept.facts = once_each([kept.begun, *parts, *answered, *needed])
         kept.base, kept.parent = base, None
 
     async def aclose(self) -> None:

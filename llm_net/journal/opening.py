@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 from llm_net.chat import Usage
 from llm_net.record import Begun, Effect, Ended, Fact, Finished, Opened, Sent, State
@@ -42,7 +43,7 @@ def opened(begun: Begun, facts: Sequence[Fact], base: Opened | None = None) -> O
                 status = ""
             case Finished():
                 status = fact.status
-            case Sent():
+            case Sent() if not fact.edited:
                 sent += 1
                 number = max(number, fact.number)
                 if not fact.waits:
@@ -55,11 +56,11 @@ def opened(begun: Begun, facts: Sequence[Fact], base: Opened | None = None) -> O
                 add_states(states, fact.states)
             case Effect():
                 usage += usage_of(fact)
-                if gave_up(fact):
+                if fact.kind == "abandoned":
                     abandoned[fact.name] = None
             case _:
                 pass
-    pending, past, replies = _open_deliveries(facts)
+    pending, past, replies = _open_deliveries(with_edits(facts, base.seq))
     return Opened(
         begun=begun,
         status=status,
@@ -78,8 +79,9 @@ def opened(begun: Begun, facts: Sequence[Fact], base: Opened | None = None) -> O
 
 
 def _open_deliveries(
-    facts: Sequence[Fact],
+    facts: Iterable[Fact],
 ) -> tuple[tuple[Sent, ...], dict[int, list[Sent | Effect | Ended]], dict[str, Sent]]:
+    facts = list(facts)
     over = {fact.number for fact in facts if isinstance(fact, Ended) and fact.end != "retried"}
     pending = tuple(fact for fact in facts if isinstance(fact, Sent) and fact.waits and fact.number not in over)
     numbers = {sent.number for sent in pending}
@@ -95,6 +97,21 @@ def _open_deliveries(
         if isinstance(fact, Sent) and not fact.waits and fact.reply_to in questions:
             replies.setdefault(fact.reply_to, fact)
     return pending, past, replies
+
+
+def with_edits(facts: Sequence[Fact], base: int) -> list[Fact]:
+    """The facts, with each message as it was last edited, and without the edits themselves.
+
+    An edit is a Sent of its own, after the one that it changes; in a run that was compacted at `base` both became one.
+    """
+    edits = {fact.id: fact.message for fact in facts if isinstance(fact, Sent) and fact.edited and fact.seq > base}
+    if not edits:
+        return list(facts)
+    return [
+        replace(fact, message=edits[fact.id], edited=True) if isinstance(fact, Sent) and fact.id in edits else fact
+        for fact in facts
+        if not (isinstance(fact, Sent) and fact.edited and fact.seq > base)
+    ]
 
 
 def add_states(states: dict[str, list[State]], changes: Iterable[State]) -> None:
@@ -113,11 +130,6 @@ def usage_of(effect: Effect) -> Usage:
     return Usage(1, effect.input_tokens, effect.output_tokens, effect.cost)
 
 
-def gave_up(effect: Effect) -> bool:
-    """Whether it says that nobody waits any more for the answer to the question that it names."""
-    return effect.kind == "call" and effect.status == "failed"
-
-
 def questions_of(past: Iterable[Sequence[Sent | Effect | Ended]]) -> set[str]:
     """The ids of what pending steps sent."""
     return {fact.id for facts in past for fact in facts if isinstance(fact, Sent)}
@@ -129,7 +141,7 @@ def questions_of(past: Iterable[Sequence[Sent | Effect | Ended]]) -> set[str]:
 def open_facts(run: Opened) -> list[Sent | Effect | Ended]:
     """The facts that `pending`, `past` and `replies` are made of, in order."""
     facts = [*run.pending, *run.replies.values(), *(fact for did in run.past.values() for fact in did)]
-    return sorted({fact.seq: fact for fact in facts}.values(), key=lambda fact: fact.seq)
+    return sorted({fact.seq: fact for fact in facts}.values(), key=attrgetter("seq"))
 
 
 def parts_named(facts: Iterable[Fact]) -> set[str]:
@@ -143,12 +155,12 @@ def parts_named(facts: Iterable[Fact]) -> set[str]:
 
 
 def once_each(facts: Iterable[Fact]) -> list[Fact]:
-    """The facts in their order, a message only in the first of its deliveries."""
+    """The facts in their order, each once, and a message only in the first of its deliveries."""
     known: dict[str, bytes] = {}
     result: list[Fact] = []
-    for fact in sorted(facts, key=lambda fact: fact.seq):
-        if isinstance(fact, Sent):
-            if fact.message and known.get(fact.id) == fact.message:
+    for fact in sorted({fact.seq: fact for fact in facts}.values(), key=attrgetter("seq")):
+        if isinstance(fact, Sent) and fact.message:
+            if known.get(fact.id) == fact.message:
                 result.append(replace(fact, message=b""))
                 continue
             known[fact.id] = fact.message

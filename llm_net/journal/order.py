@@ -34,7 +34,9 @@ def first_fact(run: str, facts: Sequence[Fact]) -> Begun:
 def check_cut(begun: Begun, beginning: int, last: int) -> None:
     """A fork's parent has the fact at which they part, and none before it was forgotten. Raises JournalFailed."""
     if begun.cut > last:
-        raise JournalFailed(f"run {begun.parent!r} has {last} facts and cannot be forked at {begun.cut}; fork it earlier")
+        raise JournalFailed(
+            f"run {begun.parent!r} has {last} facts and cannot be forked at {begun.cut}; fork it earlier"
+        )
     check_remembered(str(begun.parent), beginning, begun.cut)
 
 

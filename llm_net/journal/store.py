@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from heapq import merge
-from itertools import islice
 from operator import attrgetter
 from typing import Final, TypeAlias, cast
 
@@ -27,9 +26,9 @@ from llm_net.journal.opening import (
 )
 from llm_net.journal.order import check_cut, check_forks, check_order, check_remembered, first_fact, unknown
 from llm_net.journal.rows import TABLES, Row, Value, clean, content_rows, data_of, rows_of, state_rows, text
-from llm_net.journal.words import words, words_of
+from llm_net.journal.words import words_of
 from llm_net.journal.writer import Write
-from llm_net.record import Begun, Effect, Ended, Fact, Finished, Opened, Part, RunInfo, Select, Sent, State
+from llm_net.record import Begun, Effect, Ended, Fact, Finished, Opened, Part, RunInfo, Sent, State
 
 PAGE = 500
 """Facts of one kind that are read at once."""
@@ -54,16 +53,16 @@ CHAIN: Final = """
 """
 
 
-def _of_chain(table: str, name: str = "") -> str:
+def of_chain(table: str, name: str = "") -> str:
     name = name or table
     return f"FROM chain CROSS JOIN {table} AS {name} WHERE {name}.run = chain.run AND {name}.seq <= chain.upto"
 
 
 # Each agent's last whole state, and what was changed since.
 LAST_STATES: Final = f"""
-    {CHAIN}, whole AS (SELECT state.agent, MAX(state.seq) AS seq {_of_chain("state")} AND state.whole <> 0 GROUP BY state.agent)
+    {CHAIN}, whole AS (SELECT state.agent, MAX(state.seq) AS seq {of_chain("state")} AND state.whole <> 0 GROUP BY state.agent)
     SELECT seq, n, agent, whole, body FROM (
-        SELECT state.seq, state.n, state.agent, state.whole, state.body {_of_chain("state")}
+        SELECT state.seq, state.n, state.agent, state.whole, state.body {of_chain("state")}
     ) AS last
     WHERE seq >= COALESCE((SELECT whole.seq FROM whole WHERE whole.agent = last.agent), 0) ORDER BY seq, n
 """
@@ -89,7 +88,7 @@ class _Head:
                 continue
             self.at = fact.at
             match fact:
-                case Sent():
+                case Sent() if not fact.edited:
                     counts.sent += 1
                     counts.number = max(counts.number, fact.number)
                     if not fact.waits:
@@ -154,7 +153,7 @@ class _Base:
 
 
 @dataclass(frozen=True, slots=True)
-class _Link:
+class Link:
     """A run of a chain: one that another begins with, up to a place; first the one that begins with no other."""
 
     run: int
@@ -218,7 +217,7 @@ class Store:
             origin = heads.get(begun.parent) or self._head(db, begun.parent)
             if origin is None:
                 raise self._unknown(db, begun.parent)
-            check_cut(begun, self._chain(db, origin.id, EVER)[0].base_seq, origin.seq)
+            check_cut(begun, self.chain(db, origin.id, EVER)[0].base_seq, origin.seq)
         (row,) = db.fetch(
             "INSERT INTO run (name, network, began, parent, cut, origin, seq, number, status, error, at, sent, ends, requests, "
             "input_tokens, output_tokens, base_seq, base, searched) VALUES (:name, :network, :began, :parent, :cut, :origin, "
@@ -270,24 +269,17 @@ class Store:
     def open(self, db: Connection, run: str, upto: int | None) -> Opened:
         """See `Journal.open`."""
         with db.look():
-            return self._open(db, self._id(db, run), run, EVER if upto is None else upto)
+            return self._open(db, self.id_of(db, run), run, EVER if upto is None else upto)
 
     def _open(self, db: Connection, id: int, run: str, upto: int) -> Opened:
-        chain = self._chain(db, id, upto)
+        chain = self.chain(db, id, upto)
         check_remembered(run, chain[0].base_seq, upto)
         base = _Base.of(chain[0].base_seq, chain[0].base)
-        counts = _Counts()
-        counts.add(base.counts)
+        counts = base.counts
         for link in chain:
             counts.add(self._counts(db, link))
         values: Values = {"run": id, "upto": upto, "base": base.seq}
-        pending = self._sent(
-            db,
-            values,
-            f"AND sent.waits <> 0 AND NOT EXISTS (SELECT 1 {_of_chain('ended').replace('chain', 'later')} "
-            "AND ended.number = sent.number AND ended.\"end\" <> 'retried')",
-            also=", later AS (SELECT run, upto FROM chain)",
-        )
+        pending = self._pending(db, values)
         past = self._past(db, values, [sent.number for sent in pending])
         (last,) = db.fetch("SELECT seq FROM run WHERE id = :run", run=id)
         return Opened(
@@ -306,7 +298,7 @@ class Store:
             usage=counts.usage,
         )
 
-    def _chain(self, db: Connection, id: int, upto: int) -> list[_Link]:
+    def chain(self, db: Connection, id: int, upto: int) -> list[Link]:
         """The run, and before it those that it begins with."""
         rows = db.fetch(
             f"{CHAIN} SELECT chain.run, chain.upto, run.base_seq, run.base FROM chain JOIN run ON run.id = chain.run "
@@ -314,24 +306,25 @@ class Store:
             run=id,
             upto=upto,
         )
-        return [_Link(*row) for row in rows]
+        return [Link(*row) for row in rows]
 
     def _begun(self, db: Connection, id: int) -> Begun:
         (row,) = db.fetch(f"SELECT {COLUMNS[Begun]} FROM begun WHERE run = :run ORDER BY seq LIMIT 1", run=id)
         return cast(Begun, TABLES[Begun].fact(row))
 
-    def _counts(self, db: Connection, link: _Link) -> _Counts:
+    def _counts(self, db: Connection, link: Link) -> _Counts:
         """What is counted in a run's own facts, after it was compacted and up to a place."""
         if link.upto == EVER and not link.base_seq:  # then its row knows
             ((sent, number, ends, *used),) = db.fetch(
-                "SELECT sent, number, ends, requests, input_tokens, output_tokens, cost FROM run WHERE id = :run", run=link.run
+                "SELECT sent, number, ends, requests, input_tokens, output_tokens, cost FROM run WHERE id = :run",
+                run=link.run,
             )
             return _Counts(sent, number, from_json(ends), _usage(*used))
         counts = _Counts()
         where = "WHERE run = :run AND seq > :base AND seq <= :upto"
         values: Values = {"run": link.run, "base": link.base_seq, "upto": link.upto}
         for waits, sent, number in db.fetch(
-            f"SELECT waits, COUNT(*), MAX(number) FROM sent {where} GROUP BY waits", **values
+            f"SELECT waits, COUNT(*), MAX(number) FROM sent {where} AND edited = 0 GROUP BY waits", **values
         ):
             counts.add(_Counts(sent, number, {} if waits else {TAKEN: sent}))
         for end, times in db.fetch(
@@ -347,8 +340,8 @@ class Store:
 
     def _status(self, db: Connection, values: Values, status: str) -> str:
         rows = db.fetch(
-            f"{CHAIN} SELECT finished.seq, finished.status {_of_chain('finished')} AND finished.seq > :base "
-            f"UNION ALL SELECT begun.seq, '' {_of_chain('begun')} AND begun.seq > :base ORDER BY 1 DESC LIMIT 1",
+            f"{CHAIN} SELECT finished.seq, finished.status {of_chain('finished')} AND finished.seq > :base "
+            f"UNION ALL SELECT begun.seq, '' {of_chain('begun')} AND begun.seq > :base ORDER BY 1 DESC LIMIT 1",
             **values,
         )
         return cast(str, rows[0][1]) if rows else status
@@ -356,7 +349,7 @@ class Store:
     def _turns(self, db: Connection, values: Values, base: _Base) -> dict[str, int]:
         turns = dict(base.turns)
         for agent, turn in db.fetch(
-            f"{CHAIN} SELECT ended.agent, MAX(ended.turn) {_of_chain('ended')} AND ended.turn > 0 AND ended.seq > :base "
+            f"{CHAIN} SELECT ended.agent, MAX(ended.turn) {of_chain('ended')} AND ended.turn > 0 AND ended.seq > :base "
             "GROUP BY ended.agent",
             **values,
         ):
@@ -368,6 +361,17 @@ class Store:
         rows = db.fetch(LAST_STATES, run=values["run"], upto=values["upto"])
         add_states(states, (State(agent, bool(whole), body) for _, _, agent, whole, body in rows))
         return {agent: tuple(changes) for agent, changes in states.items()}
+
+    def _pending(self, db: Connection, values: Values) -> list[Sent]:
+        # The first statement looks only at two indices, and in the order in which they lie.
+        seqs = db.fetch(
+            f"{CHAIN}, later AS (SELECT run, upto FROM chain) SELECT sent.seq {of_chain('sent')} AND sent.waits <> 0 "
+            "AND NOT (sent.edited <> 0 AND sent.seq > :base) AND NOT EXISTS (SELECT 1 FROM later CROSS JOIN ended "
+            "WHERE ended.run = later.run AND ended.seq <= later.upto AND ended.number = sent.number AND ended.\"end\" <> 'retried')",
+            **values,
+        )
+        among = self._database.among("sent.seq", "seqs")
+        return self._sent(db, {**values, "seqs": [seq for (seq,) in seqs]}, f"AND {among}") if seqs else []
 
     def _past(
         self, db: Connection, values: Values, numbers: Sequence[int]
@@ -401,7 +405,7 @@ class Store:
 
     def _abandoned(self, db: Connection, values: Values, base: _Base) -> tuple[str, ...]:
         names = db.fetch(
-            f"{CHAIN} SELECT effect.name {_of_chain('effect')} AND effect.kind = 'call' AND effect.status = 'failed' "
+            f"{CHAIN} SELECT effect.name {of_chain('effect')} AND effect.kind = 'abandoned' "
             "AND effect.seq > :base ORDER BY effect.seq",
             **values,
         )
@@ -409,17 +413,30 @@ class Store:
 
     # ------------------------------------------------------------------------------------------ facts of a chain
 
-    def _found(self, db: Connection, kind: type[Fact], values: Values, where: str, also: str = "") -> list[Fact]:
+    def _found(self, db: Connection, kind: type[Fact], values: Values, where: str) -> list[Fact]:
         """Facts of one kind, of a run and those that it begins with, complete."""
         table = TABLES[kind]
-        used = {name: value for name, value in values.items() if name != "base" or ":base" in where}
         rows = db.fetch(
-            f"{CHAIN}{also} SELECT {COLUMNS[kind]} {_of_chain(table.name)} {where} ORDER BY {table.name}.seq", **used
+            f"{CHAIN} SELECT {COLUMNS[kind]} {of_chain(table.name)} {where} ORDER BY {table.name}.seq", **values
         )
         return self.complete(db, kind, [table.fact(row) for row in rows], values)
 
-    def _sent(self, db: Connection, values: Values, where: str, also: str = "") -> list[Sent]:
-        return cast(list[Sent], self._found(db, Sent, values, where, also))
+    def _sent(self, db: Connection, values: Values, where: str) -> list[Sent]:
+        """Deliveries, with each message as it was last edited."""
+        sents = cast(
+            list[Sent], self._found(db, Sent, values, f"AND NOT (sent.edited <> 0 AND sent.seq > :base) {where}")
+        )
+        edits: dict[str, bytes] = dict(
+            cast(
+                "list[tuple[str, bytes]]",
+                db.fetch(
+                    f"{CHAIN} SELECT sent.id, sent.message {of_chain('sent')} AND sent.edited <> 0 AND sent.seq > :base "
+                    "ORDER BY sent.seq",
+                    **values,
+                ),
+            )
+        )
+        return [replace(sent, message=edits[sent.id], edited=True) if sent.id in edits else sent for sent in sents]
 
     def complete(self, db: Connection, kind: type[Fact], facts: list[Fact], values: Values) -> list[Fact]:
         """The facts, all of one kind, with what is not in their own rows."""
@@ -431,14 +448,15 @@ class Store:
         if kind is Ended:
             states: dict[int, list[State]] = {}
             for seq, agent, whole, body in db.fetch(
-                f"{CHAIN} SELECT state.seq, state.agent, state.whole, state.body {_of_chain('state')} "
+                f"{CHAIN} SELECT state.seq, state.agent, state.whole, state.body {of_chain('state')} "
                 f"AND {self._database.among('state.seq', 'seqs')} ORDER BY state.seq, state.n",
                 seqs=[fact.seq for fact in facts],
                 **chain,
             ):
                 states.setdefault(seq, []).append(State(agent, bool(whole), body))
             return [
-                replace(cast(Ended, fact), states=tuple(states[fact.seq])) if fact.seq in states else fact for fact in facts
+                replace(cast(Ended, fact), states=tuple(states[fact.seq])) if fact.seq in states else fact
+                for fact in facts
             ]
         if kind is Part:
             parts = cast(list[Part], facts)
@@ -456,7 +474,7 @@ class Store:
             return list(facts)
         messages: dict[str, list[tuple[int, bytes]]] = {}
         for id, seq, message in db.fetch(
-            f"{CHAIN} SELECT sent.id, sent.seq, sent.message {_of_chain('sent')} AND LENGTH(sent.message) > 0 "
+            f"{CHAIN} SELECT sent.id, sent.seq, sent.message {of_chain('sent')} AND LENGTH(sent.message) > 0 "
             f"AND {self._database.among('sent.id', 'ids')} ORDER BY sent.seq DESC",
             ids=list(dict.fromkeys(lacking)),
             **chain,
@@ -465,13 +483,15 @@ class Store:
         return [
             sent
             if sent.message
-            else replace(sent, message=next((message for seq, message in messages.get(sent.id, ()) if seq < sent.seq), b""))
+            else replace(
+                sent, message=next((message for seq, message in messages.get(sent.id, ()) if seq < sent.seq), b"")
+            )
             for sent in facts
         ]
 
     # ------------------------------------------------------------------------------------------ reading
 
-    def _id(self, db: Connection, run: str) -> int:
+    def id_of(self, db: Connection, run: str) -> int:
         found = db.fetch("SELECT id FROM run WHERE name = :name", name=run)
         if not found:
             raise self._unknown(db, run)
@@ -513,10 +533,10 @@ class Store:
 
     def _open_rows(self, db: Connection, id: int, run: str) -> dict[str, list[Row]]:
         """What `open` needs, as rows of this run alone; and its row says that it stands alone from now on."""
-        values: Values = {"run": id, "upto": EVER}
         base = self._open(db, id, run, EVER)
-        needed: list[Fact] = [*self._answered(db, values, open_facts(base)), *open_facts(base)]
-        facts = once_each([self._begun(db, id), *{fact.seq: fact for fact in needed}.values()])
+        values: Values = {"run": id, "upto": EVER, "base": self.chain(db, id, EVER)[0].base_seq}
+        needed = open_facts(base)
+        facts = once_each([base.begun, *self._answered(db, values, needed), *needed])
         rows: dict[str, list[Row]] = {}
         _add_rows(rows, id, facts)
         states = {(seq, n): (id, seq, n, *rest) for seq, n, *rest in db.fetch(LAST_STATES, **values)}
@@ -524,8 +544,8 @@ class Store:
         rows["part"] = [
             (id, *part)
             for part in db.fetch(
-                f"{CHAIN} SELECT part.seq, part.hash {_of_chain('part')} AND {self._database.among('part.hash', 'hashes')}",
-                hashes=sorted(parts_named(facts)),
+                f"{CHAIN} SELECT part.seq, part.hash {of_chain('part')} AND {self._database.among('part.hash', 'hashes')}",
+                hashes=sorted(parts_named(needed)),
                 **values,
             )
         ]
@@ -566,7 +586,7 @@ class Store:
     def index(self, db: Connection, run: str) -> bool:
         """Note the words of the next messages of a run, and of those that it begins with. False if all are noted."""
         with db.change():
-            for link in self._chain(db, self._id(db, run), EVER):
+            for link in self.chain(db, self.id_of(db, run), EVER):
                 ((searched,),) = db.fetch("SELECT searched FROM run WHERE id = :run", run=link.run)
                 rows = db.fetch(
                     f"SELECT {COLUMNS[Sent]} FROM sent WHERE run = :run AND seq > :seq ORDER BY seq LIMIT :limit",
@@ -593,58 +613,3 @@ def _add_rows(rows: dict[str, list[Row]], run: int, facts: Sequence[Fact]) -> No
         rows.setdefault("state", []).extend(states)
     if contents := content_rows(facts):
         rows.setdefault("content", []).extend(contents)
-
-
-class Reading:
-    """Some of the facts of a run, page by page; between two pages it holds nothing of the database."""
-
-    def __init__(self, store: Store, database: Database, run: str, select: Select) -> None:
-        self._store = store
-        self._database = database
-        self._run = run
-        self._select = select
-        self._size = PAGE if select.limit is None else min(PAGE, max(1, select.limit))
-        self._facts = islice(self._chosen(), select.limit)
-        self._db: Connection | None = None
-
-    def page(self, db: Connection) -> list[Fact]:
-        """The next facts; none after the last."""
-        self._db = db
-        try:
-            return list(islice(self._facts, PAGE))
-        finally:
-            self._db = None
-
-    def _chosen(self) -> Iterator[Fact]:
-        assert self._db is not None
-        id = self._store._id(self._db, self._run)
-        links = self._store._chain(self._db, id, EVER if self._select.upto is None else self._select.upto)
-        if self._select.newest:
-            links.reverse()
-        kinds = [kind for kind in TABLES if not self._select.facts or kind in self._select.facts]
-        for link in links:
-            streams = [self._stream(kind, where, id, link) for kind in kinds if (where := self._where(kind)) is not None]
-            yield from merge(*streams, key=attrgetter("seq"), reverse=self._select.newest)
-
-    def _stream(self, kind: type[Fact], where: str, id: int, link: _Link) -> Iterator[Fact]:
-        """The chosen facts of one kind in one run."""
-        table = TABLES[kind]
-        order = "DESC" if self._select.newest else "ASC"
-        sql = (
-            f"{CHAIN} SELECT {COLUMNS[kind]} FROM {table.name} WHERE run = :link AND seq > :low AND seq <= :high {where} "
-            f"ORDER BY seq {order} LIMIT :limit"
-        )
-        low, high = self._select.after, link.upto
-        while True:
-            values = {**self._values(sql, id, link), "low": low, "high": high, "limit": self._size}
-            assert self._db is not None
-            rows = self._db.fetch(sql, **values)
-            yield from self._store.complete(
-                self._db, kind, [table.fact(row) for row in rows], {"run": id}
-            )
-            if len(rows) < self._size:
-                return
-            if self._select.newest:
-                high = rows[-1][0] - 1
-            else:
-                low = rows[-1][0]

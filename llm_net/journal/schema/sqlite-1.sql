@@ -62,10 +62,11 @@ CREATE TABLE sent (
     PRIMARY KEY (run, seq)
 ) WITHOUT ROWID;
 
-CREATE INDEX sent_number ON sent (run, number);
+CREATE INDEX sent_number ON sent (run, number, waits, edited);
 CREATE INDEX sent_id ON sent (run, id);
 CREATE INDEX sent_reply_to ON sent (run, reply_to) WHERE reply_to <> '';
 CREATE INDEX sent_step ON sent (run, step) WHERE step > 0;
+CREATE INDEX sent_edited ON sent (run, seq) WHERE edited <> 0;
 
 CREATE TABLE effect (
     run INTEGER NOT NULL,
@@ -89,7 +90,7 @@ CREATE TABLE effect (
 
 CREATE INDEX effect_step ON effect (run, step);
 CREATE INDEX effect_model ON effect (run, seq, input_tokens, output_tokens, cost) WHERE kind = 'model' AND status <> 'intent';
-CREATE INDEX effect_call ON effect (run, seq, name) WHERE kind = 'call' AND status = 'failed';
+CREATE INDEX effect_abandoned ON effect (run, seq, name) WHERE kind = 'abandoned';
 
 CREATE TABLE ended (
     run INTEGER NOT NULL,
