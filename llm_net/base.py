@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, JsonValue
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind
 from pydantic_core import CoreSchema, PydanticOmit, PydanticUndefined
 
 from llm_net.address import AbstractObject, Reference
@@ -93,7 +93,9 @@ class _AgentInitFn:
 
 
 class _WhatJsonCanSay(GenerateJsonSchema):
-    """Leaves out fields that hold live objects."""
+    """Leaves out fields that hold live objects, and live defaults."""
+
+    ignored_warning_kinds: ClassVar[set[JsonSchemaWarningKind]] = {"skipped-choice", "non-serializable-default"}  # type: ignore[misc]
 
     def handle_invalid_for_json_schema(self, schema: Mapping[str, Any], error_info: str) -> JsonSchemaValue:
         raise PydanticOmit

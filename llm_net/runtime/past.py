@@ -237,11 +237,12 @@ class _Restoring:
         run.abandoned.update(before.abandoned)
         recorder.past = dict(before.past)
         recorder.replies = {question: self._decoder.message(sent.id) for question, sent in before.replies.items()}
-        for facts in before.past.values():
-            for fact in facts:
+        for sent in before.pending:
+            for fact in before.past.get(sent.number, ()):
                 if isinstance(fact, Effect) and fact.kind == "refused":
                     recorder.refusals[fact.name] = read_error(fact.answer)
-        for sent in before.pending:
+                if isinstance(fact, Sent) and fact.receiver == "" and fact.id not in before.replies:
+                    recorder.asked_outside[fact.id] = sent.receiver
             self._bring_back(sent)
 
     def _bring_back(self, sent: Sent) -> None:

@@ -189,6 +189,7 @@ class Recorder:
         self.past: dict[int, Sequence[Sent | Effect | Ended]] = {}  # of deliveries that were being handled
         self.replies: dict[str, Message] = {}  # to their questions, by the question's id
         self.refusals: dict[str, BaseException] = {}  # likewise
+        self.asked_outside: dict[str, str] = {}  # of their questions those to the outside, and who asked
         self.settled: Mapping[str, object] = {}  # results of calls that were in doubt, by their key
         self.outsiders: set[str] = set()
         self.border = Border(address=self.address)

@@ -213,6 +213,9 @@ class LocalRun:
 
     async def send(self, message: Message) -> None:
         if self.engine is None or self.over:
+            if self._error is not None:
+                self._told = True
+                raise self._error
             raise RunCancelled("the run is not running")
         crowded = self._post_from_outside(message)
         while crowded is not None and len(crowded.queue) > crowded.limit and not self.over:
@@ -303,19 +306,32 @@ class LocalRun:
         if message.sender is not None:
             self.outside = message.sender
             self.outsiders.add(message.sender.id)
+            if self.recorder is not None:
+                self.recorder.outsiders.add(message.sender.id)
+        if message.reply_to is not None and self._answer(message, message.reply_to.id):
+            return None
         place = self.place
         if receiver is None or place.network is None:
             route = Route(self.agent, engine.cell_of(self.agent), place)
         else:
             route = place.route(receiver)
-        if message.reply_to is not None and (asked := self.waiters.pop(message.reply_to.id, None)) is not None:
-            self.count(1)
-            self.ended += 1
-            if self.watched:
-                self.show_taken(None, message, asked.caller.address)
-            asked.end(message)
-            return None
         return self._deliver(message, route)
+
+    def _answer(self, message: Message, question: str) -> bool:
+        """Whether somebody asked for this message: it goes to no mailbox then."""
+        asked, recorder = self.waiters.pop(question, None), self.recorder
+        asker = None if recorder is None else recorder.asked_outside.pop(question, None)
+        if asked is None and asker is None:
+            return False
+        self.count(1)
+        self.ended += 1
+        if self.watched:
+            self.show_taken(None, message, asked.caller.address if asked is not None else asker or "")
+        if asked is not None:
+            asked.end(message)
+        elif recorder is not None:
+            recorder.replies[question] = message  # for the step that asked, when it is repeated
+        return True
 
     def _deliver(self, message: Message, route: Route) -> Cell | None:
         """Put a message that no handler sent into a mailbox."""
