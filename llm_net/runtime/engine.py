@@ -55,7 +55,7 @@ from llm_net.runtime.outcome import read_error
 from llm_net.runtime.past import route_to
 from llm_net.runtime.pauses import PAUSES
 from llm_net.runtime.place import Place, Route
-from llm_net.runtime.recorder import Recorder, Step
+from llm_net.runtime.recorder import COMPLETION, Recorder, Step
 from llm_net.runtime.run import LocalRun
 from llm_net.runtime.step import PARKED, Body, park
 from llm_net.runtime.waiting import Handled, Tally, Tap, Waiter
@@ -230,27 +230,42 @@ class LocalHandling(Handled):
                     yield chunk
             return
         step, recorder = self._noting()
-        n, past = step.ask("model", model.name)
         began = step.time
-        if past is not None and past.status != "intent":
-            completion = _completion(past)
-            if completion.text:
-                yield TextDelta(completion.text)
-            yield completion
+        n, past = step.ask("model", model.name)
+        if past is not None:
+            step.time = began  # until the answer is whole
+            for text in recorder.deltas(past):
+                yield TextDelta(text)
+            step.learned(past.at)
+            yield _completion(past)
             return
+        deltas: list[str] = []
+        step.streams += 1
         try:
             async with aclosing(self._stream(model, request)) as chunks:
                 async for chunk in chunks:
                     if isinstance(chunk, Completion):
-                        answer = COMPLETION.dump_json(chunk)
+                        answer, used = COMPLETION.dump_json(chunk), chunk.usage
                         recorder.learned(
-                            step, n, "model", model.name, began, answer, request=request, usage=chunk.usage
+                            step, n, "model", model.name, began, answer, request=request, usage=used, deltas=deltas
                         )
+                        self._streamed(step)
+                    else:
+                        deltas.append(chunk.text)
                     yield chunk
         except Exception as error:
-            if not self.run.over:
-                recorder.learned(step, n, "model", model.name, began, error, request=request)
+            if not self.run.over and step.streams:
+                recorder.learned(step, n, "model", model.name, began, error, request=request, deltas=deltas)
+                self._streamed(step)
             raise
+
+    def _streamed(self, step: Step) -> None:
+        """The answer is on record: what was said of its pieces may be heard."""
+        step.streams -= 1
+        if not step.streams:
+            waiting, step.waiting = step.waiting, []
+            for what in waiting:
+                what()
 
     async def effect(
         self, name: str, call: Callable[..., Awaitable[T] | T], type: TypeAdapter[T], repeats: Repeats
@@ -390,9 +405,6 @@ class Aside(LocalHandling):
         if self.step is not None:
             return self.step.now()
         return datetime.now(UTC) if self.run.source is None else self.run.source.now()
-
-
-COMPLETION: TypeAdapter[Completion] = TypeAdapter(Completion)
 
 
 def _completion(past: Effect) -> Completion:
@@ -548,8 +560,12 @@ class Engine:
         run, answered, agent = handling.run, message.reply_to, handling.agent
         if run.over:
             raise RunCancelled("the run is over")
-        if handling.step is not None and self._was_sent(handling, handling.step, message, waiter):
-            return True
+        if (step := handling.step) is not None:
+            if step.streams and waiter is None:
+                step.waiting.append(partial(self.post, handling, message, None))
+                return True
+            if self._was_sent(handling, step, message, waiter):
+                return True
         if agent._callbacks:
             run.call_back(agent, handling, agent._callbacks_of("sent"), Event("sent", message, agent.id))
         if answered is None or answered.id not in run.abandoned:
@@ -651,8 +667,12 @@ class Engine:
 
     def _tell(self, handling: LocalHandling, routes: tuple[Route, ...], event: Event) -> int:
         run, message = handling.run, event.message
-        if handling.step is not None and not handling.step.replays:
-            routes = self._untold(handling.step, routes, event)
+        if (step := handling.step) is not None:
+            if step.streams:
+                step.waiting.append(partial(self._tell, handling, routes, event))
+                return len(routes)
+            if not step.replays:
+                routes = self._untold(step, routes, event)
         if routes:
             if handling.depth >= run.max_depth:
                 raise run.limit_reached("depth")
