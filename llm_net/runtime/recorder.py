@@ -137,7 +137,6 @@ class Step:
             expected = f"{sent.method!r} to {sent.receiver or 'the outside'}: {sent.message.decode()}"
             what = f"{message.method!r} to {found[1] or 'the outside'}: {recorder.encoded(message).decode()}"
             raise Diverged(self.address, self.number, f"message {self.posts}", expected, what)
-        self.learned(sent.at)
         return sent
 
     def ask(self, kind: EffectKind, name: str) -> tuple[int, Effect | None]:
