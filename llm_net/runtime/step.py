@@ -67,7 +67,8 @@ class Body(Coroutine[Any, Any, Any]):
     def begin(self, worker: Coroutine[Any, Any, Any]) -> None:
         """Have a worker to run."""
         self.coroutine = worker
-        self.step = partial(self.context.run, worker.send, None)
+        run: Callable[..., Any] = self.context.run
+        self.step = partial(run, worker.send, None)
 
     def detach(self, waits_for: Future[Any] | None) -> Task[Any]:
         """Let the task go on with the worker, whose last step by hand gave `waits_for`."""
