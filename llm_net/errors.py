@@ -1,4 +1,4 @@
-"""Everything that llm_net raises, in one tree. Knows no other module, so that every other may raise from it.
+"""Everything that llm_net raises, in one tree. Knows only the records of `chat`, so that every other may raise from it.
 
     LlmNetError
       DefinitionError          a class or a network is written wrongly
@@ -36,8 +36,10 @@ Facts are fields, the sentence is `str(error)` and ends with the cure; `transien
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import ClassVar
+
+from llm_net.chat import Usage
 
 
 @dataclass(eq=False)
@@ -361,9 +363,14 @@ class ContextTooLong(ModelError):
 
 @dataclass(eq=False)
 class InvalidOutput(ModelError):
-    """The model's answer breaks the form that was asked for. Asking again may help."""
+    """The model's answer breaks the form that was asked for. Asking again may help.
+
+    Args:
+        usage: what that answer cost; a run counts it.
+    """
 
     transient = True
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(eq=False)

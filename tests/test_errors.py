@@ -8,6 +8,7 @@ from dataclasses import fields
 import pytest
 
 from llm_net import errors
+from llm_net.chat import Usage
 from llm_net.errors import (
     AgentFailed,
     AmbiguousAddress,
@@ -41,6 +42,7 @@ VALUES: dict[str, object] = {
     "float": 1.5,
     "float | None": 2.5,
     "tuple[str, ...]": ("one", "other"),
+    "Usage": Usage(1, 20, 3),
 }
 
 

@@ -33,6 +33,7 @@ from llm_net.errors import (
     CallTimeout,
     Deadlock,
     ForgedSender,
+    InvalidOutput,
     MailboxFull,
     NotHandling,
     RunCancelled,
@@ -166,6 +167,10 @@ class LocalHandling(Handled):
             answer, world = model.complete(request), self.run.world
             completion = await (answer if world is None else world.outside(answer))
             used = completion.usage
+        except InvalidOutput as invalid:  # an answer all the same: it is paid for
+            used = invalid.usage
+            raise
+        else:
             return completion
         finally:
             self.run.spent(self, reserved, used, perf_counter() - began)
@@ -182,6 +187,9 @@ class LocalHandling(Handled):
                 if isinstance(chunk, Completion):
                     used = chunk.usage
                 yield chunk
+        except InvalidOutput as invalid:
+            used = invalid.usage
+            raise
         finally:
             if isinstance(chunks, AsyncGenerator):
                 await chunks.aclose()
