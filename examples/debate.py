@@ -81,7 +81,7 @@ def main(model: Model | None = None) -> None:
     hall = network(model)
     hall.on("argument", lambda event: print(event.message.body))
 
-    *_, verdict = hall.receive(Message(body="A city should keep bees", receiver="chair"))
+    verdict = hall.result_of(Message(body="A city should keep bees", receiver="chair"))
     print(verdict.body)
 
 

@@ -34,6 +34,7 @@ from llm_net.errors import (
     AmbiguousAddress,
     DefinitionError,
     InvalidArguments,
+    NoResult,
     NotHandling,
     NotUnderstood,
     UnknownAddress,
@@ -418,6 +419,44 @@ class GenAgent(AbstractObject, BaseModel):
         from llm_net.runtime.door import iterate
 
         return iterate(partial(self.areceive, message, limits=limits, runtime=runtime, observers=observers))
+
+    async def aresult_of(
+        self,
+        message: Message,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        runtime: Runtime | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> Message:
+        """Handle a message, wait until nothing of it is pending, and give the run's result: the last message that went
+        to the outside.
+
+        Raises:
+            NoResult: none did.
+            RunError: what ended the run badly.
+        """
+        async with self.run(message, limits=limits, runtime=runtime, observers=observers) as run:
+            result = await run.wait()
+        if result is None:
+            raise NoResult(self.id, message.method)
+        return result
+
+    def result_of(
+        self,
+        message: Message,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        runtime: Runtime | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> Message:
+        """`aresult_of` for code that is not async, as `receive` is for `areceive`."""
+        from llm_net.runtime.door import iterate
+
+        async def result() -> AsyncGenerator[Message]:
+            yield await self.aresult_of(message, limits=limits, runtime=runtime, observers=observers)
+
+        (found,) = iterate(result)
+        return found
 
     # ------------------------------------------------------------------------------------------ class definition
 

@@ -20,6 +20,7 @@
         CallTimeout            an answer that did not come in time
         LimitReached           a run came to one of its limits
         RunCancelled           the run was cancelled
+        NoResult               a run ended without a message to the outside
         NotHandling            asked for what exists only while a message is handled
         AlreadyRunning         one network, two event loops
         Stuck                  nothing can happen any more in a simulated world
@@ -286,6 +287,20 @@ class RunCancelled(RunError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+@dataclass(eq=False)
+class NoResult(RunError):
+    """A run ended well, but no message of it went to the outside."""
+
+    agent: str
+    method: str
+
+    def __str__(self) -> str:
+        return (
+            f"the run of {self.method!r} in {self.agent!r} ended without a message to the outside; "
+            "return `message.reply(…)` from the handler of that message, or read what is sent inside with `receive`"
+        )
 
 
 @dataclass(eq=False)
