@@ -8,6 +8,7 @@
         InvalidArguments       what a model wrote does not make a message
       DeliveryError
         UnknownAddress         nobody lives there
+          AgentRemoved         somebody did, and left before it was handled
         AmbiguousAddress       several live there
         NotUnderstood          the receiver has no handler for it
         MailboxFull            the receiver's mailbox is at its limit
@@ -140,6 +141,17 @@ class UnknownAddress(DeliveryError):
 
 
 @dataclass(eq=False)
+class AgentRemoved(UnknownAddress):
+    """Somebody lived there, but was removed before it handled this."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.address!r} was removed from network {self.network!r} before it handled this; "
+            "send it to somebody else, or remove an agent when nothing waits for it"
+        )
+
+
+@dataclass(eq=False)
 class AmbiguousAddress(DeliveryError):
     """A bare id that several agents have. Write the whole path."""
 
@@ -169,17 +181,24 @@ class NotUnderstood(DeliveryError):
 
 @dataclass(eq=False)
 class MailboxFull(DeliveryError):
-    """The receiver's mailbox is at its limit. Slow down, then send again."""
+    """The receiver's mailbox is at its limit, and does `when_full`: see `Mailbox`."""
 
     transient = True
     address: str
     limit: int
+    when_full: str = "wait"
 
     def __str__(self) -> str:
-        return (
-            f"mailbox of {self.address!r} is full ({self.limit} messages); "
-            "`yield` the message to wait for room, or slow down and send again"
-        )
+        full = f"mailbox of {self.address!r} is full ({self.limit} messages)"
+        match self.when_full:
+            case "reject":
+                return f"{full} and rejects more; slow down and send again, or let senders wait"
+            case "drop_oldest":
+                return f"{full} and drops the oldest; give it a higher `limit`, or let senders wait"
+            case "keep_latest":
+                return f"a later message of the same matter took its place in the mailbox of {self.address!r}"
+            case _:
+                return f"{full}; `yield` the message to wait for room, or slow down and send again"
 
 
 @dataclass(eq=False)
@@ -276,7 +295,12 @@ class LimitReached(RunError):
     allowed: str
 
     def __str__(self) -> str:
-        return f"run stopped at its limit of {self.allowed} {self.limit}; raise it with `limits=Limits({self.limit}=…)`"
+        return f"run stopped at its limit of {self.bound}; raise it with `limits=Limits({self.limit}=…)`"
+
+    @property
+    def bound(self) -> str:
+        """What was allowed, in words."""
+        return f"US$ {self.allowed}" if self.limit == "money" else f"{self.allowed} {self.limit}"
 
 
 @dataclass(eq=False)

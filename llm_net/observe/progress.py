@@ -173,7 +173,7 @@ class Progress:
     def _draw_end(self, observation: Observation) -> None:
         error = observation.error
         if isinstance(error, LimitReached):
-            end = Text(f"stopped at its limit of {error.allowed} {error.limit}", "bold yellow")
+            end = Text(f"stopped at its limit of {error.bound}", "bold yellow")
         elif isinstance(error, RunCancelled) or (error is None and self._counts["cancelled"]):
             end = Text("cancelled", "bold yellow")
         elif error is None:

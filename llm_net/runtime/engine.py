@@ -390,14 +390,14 @@ class Engine:
         match mailbox.when_full:
             case "reject":
                 if len(queue) >= cell.limit:
-                    error = MailboxFull(place.address(cell.agent), cell.limit)
+                    error = MailboxFull(place.address(cell.agent), cell.limit, "reject")
                     run.end_entry("rejected", message, place.address(cell.agent), error)
                     raise error
             case "drop_oldest":
                 if len(queue) >= cell.limit:
                     old = queue.popleft()
                     address = old[3].address(cell.agent)
-                    old[1].bury(old[0], address, MailboxFull(address, cell.limit))
+                    old[1].bury(old[0], address, MailboxFull(address, cell.limit, "drop_oldest"))
             case "keep_latest":
                 key = mailbox.key or _sender_and_method
                 mine = key(message)
@@ -405,7 +405,7 @@ class Engine:
                     if key(waiting[0]) == mine:
                         queue[index] = entry
                         address = waiting[3].address(cell.agent)
-                        waiting[1].bury(waiting[0], address, MailboxFull(address, cell.limit))
+                        waiting[1].bury(waiting[0], address, MailboxFull(address, cell.limit, "keep_latest"))
                         return False
             case "wait":
                 pass

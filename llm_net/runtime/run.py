@@ -28,6 +28,7 @@ from llm_net.chat import Request, Usage
 from llm_net.dispatch import Handler
 from llm_net.errors import (
     AgentFailed,
+    AgentRemoved,
     AlreadyRunning,
     Deadlock,
     Expired,
@@ -36,7 +37,6 @@ from llm_net.errors import (
     NotUnderstood,
     RunCancelled,
     Unanswered,
-    UnknownAddress,
 )
 from llm_net.event import Callback, Event
 from llm_net.limits import Limits
@@ -664,7 +664,7 @@ class LocalRun:
             for entry in gone:
                 cell.queue.remove(entry)
                 address = entry[3].address(cell.agent)
-                self.bury(entry[0], address, UnknownAddress(address, self.agent.id))
+                self.bury(entry[0], address, AgentRemoved(address, self.agent.id))
             if gone:
                 cell.make_room()
         idle = [cell for cell in self.engine.cells.values() if cell.forgettable]

@@ -379,7 +379,7 @@ def test_a_hundred_spenders_at_once_cannot_pass_the_limit_of_money(stage: Stage)
     async def main() -> None:
         model = Meter(price=Price(input=Decimal(0), output=Decimal(1_000)))  # a call may cost and costs one cent
         network = GenNetwork(agents=[Spender(id=f"s{n}", model=model) for n in range(100)])
-        with pytest.raises(LimitReached, match=r"limit of US\$ 0.25 money"):
+        with pytest.raises(LimitReached, match=r"limit of US\$ 0\.25;"):
             async with stage.run(network, limits=Limits(money=Decimal("0.25"))) as run:
                 for n in range(100):
                     await run.send(Message(receiver=f"s{n}"))
