@@ -353,7 +353,9 @@ class GenAgent(AbstractObject, BaseModel):
         method = inner.pop("method", None)
         for offer in _offers(self).values():
             if offer.method == method:
-                return offer.kind.from_fn(inner, answering=answering, receiver=self, method=offer.method)
+                return offer.kind.from_fn(
+                    inner, answering=answering, omit=_OWN_FIELDS, receiver=self, method=offer.method
+                )
         raise InvalidArguments(
             _function_name(self.id), (f"method must be one of {', '.join(self.receivable_messages)}",)
         )
@@ -709,7 +711,9 @@ class GenNetwork(GenAgent):
         written = parse_arguments(name, arguments)
         if written.get("receiver") not in receivers:
             raise InvalidArguments(name, (f"receiver must be one of {', '.join(receivers)}",))
-        return offer.kind.from_fn(written, network=self, answering=answering, sender=sender, method=offer.method)
+        return offer.kind.from_fn(
+            written, network=self, answering=answering, omit=_OWN_FIELDS, sender=sender, method=offer.method
+        )
 
     def _offers_to(self, agent: GenAgent) -> dict[str, tuple[Offer, list[str]]]:
         offers: dict[str, tuple[Offer, list[str]]] = {}
@@ -759,7 +763,7 @@ def _default_runtime() -> Runtime:
 def can_handle(table: Table, what: Message | type[Message] | str) -> bool:
     """Whether a table has a handler for a message, a message class or a verb."""
     if isinstance(what, str):
-        return what in table.verbs()
+        return table.understands(what)
     kind = what if isinstance(what, type) else type(what)
     method = kind.model_fields["method"].default if isinstance(what, type) else what.method
     return table.find(kind, method) is not None
