@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from types import NoneType
 
+from llm_net.errors import RunCancelled
 from llm_net.ports import Observation
 
 _LEVELS: Mapping[str, int] = {
@@ -40,7 +42,7 @@ class Log:
     def observe(self, observation: Observation) -> None:
         """Write one record, if the logger wants its level."""
         level = _LEVELS.get(observation.kind, logging.DEBUG)
-        if observation.kind == "ended" and observation.error is not None:
+        if observation.kind == "ended" and not isinstance(observation.error, (NoneType, RunCancelled)):
             level = logging.ERROR
         if self._logger.isEnabledFor(level):
             # A run that ended badly names the error of the message that failed: its traceback was written with that.

@@ -174,7 +174,7 @@ class Progress:
         error = observation.error
         if isinstance(error, LimitReached):
             end = Text(f"stopped at its limit of {error.bound}", "bold yellow")
-        elif isinstance(error, RunCancelled) or (error is None and self._counts["cancelled"]):
+        elif isinstance(error, RunCancelled):
             end = Text("cancelled", "bold yellow")
         elif error is None:
             end = Text("done", "bold green")

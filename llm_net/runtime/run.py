@@ -254,8 +254,8 @@ class LocalRun:
         if self.root is not None:
             try:
                 self._post_from_outside(self.root)
-            except BaseException:
-                self.finish("failed", None)
+            except BaseException as error:
+                self.finish("failed", error)
                 await self._ended.wait()
                 raise
             engine.loop.call_soon(self.look)
@@ -799,7 +799,8 @@ class LocalRun:
             del _running[id(self.agent)]
         self._seconds = perf_counter() - self._began
         if self.observers:
-            self.observe("ended", self.agent.id, error=self._error, usage=self.usage, seconds=self._seconds)
+            ended_by = RunCancelled() if self._status == "cancelled" else self._error
+            self.observe("ended", self.agent.id, error=ended_by, usage=self.usage, seconds=self._seconds)
             if self._error is None and self._failing is not None:
                 self._status, self._error = "failed", self._failing
         self._ended.set()

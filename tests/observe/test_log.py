@@ -90,6 +90,17 @@ def test_a_failure_is_an_error_with_its_traceback(kept: Kept) -> None:
     assert vars(ended)["kind"] == "ended"
 
 
+def test_a_cancelled_run_is_no_error(kept: Kept) -> None:
+    async def main() -> None:
+        async with GenNetwork(id="town", agents=[Echo(id="echo")]).run(observers=[Log()]) as cancelled:
+            cancelled.cancel()
+
+    asyncio.run(main())
+
+    (ended,) = kept.records
+    assert (ended.levelno, ended.getMessage().rpartition(": ")[0][-12:]) == (logging.INFO, "RunCancelled")
+
+
 def test_what_nobody_wants_to_read_is_not_made(kept: Kept) -> None:
     logging.getLogger("llm_net").setLevel(logging.INFO)
 
