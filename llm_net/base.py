@@ -211,8 +211,8 @@ class GenAgent(AbstractObject, BaseModel):
             timeout: seconds to wait; then the replies that came are given.
 
         Returns:
-            The replies in the order of the messages they answer. Whoever failed or refused to understand is left out as
-            long as `k` replies can still come; then the failure is raised.
+            The replies that came first, in the order of the messages they answer. Whoever failed or refused to understand
+            is left out as long as `k` replies can still come; then the failure is raised.
         """
         return _handling(self, "gather").gather(messages, k, timeout)
 

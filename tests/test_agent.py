@@ -474,6 +474,30 @@ def test_gathering_k_of_n_is_over_with_the_kth_reply(k: int, replies: list[str])
     assert statistics.dead == 4 - len(replies)  # late replies
 
 
+def test_of_replies_that_came_in_one_turn_the_first_is_taken_not_the_first_listed() -> None:
+    opened = asyncio.Event()
+
+    class Runner(GenAgent):
+        steps: int
+
+        async def arequest(self, message: Message) -> Message:
+            await opened.wait()
+            for _ in range(self.steps):
+                await asyncio.sleep(0)
+            return message.reply()
+
+    class Starter(GenAgent):
+        async def arequest(self, message: Message) -> None:
+            await asyncio.sleep(1)  # until everybody waits
+            opened.set()
+
+    gatherer = Gatherer(id="g", receivers=["slow", "fast", "starter"], k=1)
+    _, statistics = play(gatherer, Runner(id="slow", steps=1), Runner(id="fast", steps=0), Starter(id="starter"))
+
+    assert gatherer.replies == ["fast"]
+    assert statistics.dead == 0  # the slow one was in time for nothing but the same turn
+
+
 def test_a_timeout_of_gathering_gives_what_has_come() -> None:
     gatherer, statistics = gathered("e4", "e1", "e2", timeout=2.5)
     assert (gatherer.replies, gatherer.took, statistics.dead) == (["e1", "e2"], 2.5, 1)

@@ -131,11 +131,12 @@ class LocalHandling(Handled):
         if engine._ready and engine._left > 0 and engine.depth < DEPTH:
             engine.pump(tally)
         await engine.answers(self, tally, waiters, timeout)
-        replies = [waiter.reply for waiter in waiters if waiter.reply is not None]
+        first = set(tally.replied[:wanted])  # while the last one came, others may have come too
+        replies = [waiter.reply for waiter in waiters if waiter in first and waiter.reply is not None]
         errors = [waiter.error for waiter in waiters if waiter.error is not None]
         if errors and len(replies) < wanted and len(waiters) - len(errors) < wanted:
             raise errors[0]
-        return replies[:wanted] if k is not None else replies
+        return replies
 
     def listened(self, event: str) -> bool:
         agent, place = self.agent, self.place
