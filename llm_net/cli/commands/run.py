@@ -191,6 +191,7 @@ def _summarise(run: Run, error: BaseException | None) -> None:
     summary: dict[str, object] = {
         "type": "summary",
         "run": run.id,
+        "seed": run.seed,
         "status": run.status,
         "result": run.result.model_dump(mode="json", fallback=str) if run.result is not None else None,
         "error": f"{type(error).__name__}: {error}" if error is not None else None,
