@@ -73,11 +73,15 @@ class Log:
 
 
 def _sentence(observation: Observation) -> str:
-    where = observation.address or "outside"
+    who = observation.address or "outside"
     what = ""
     if (message := observation.message) is not None:
         sender = message.sender.id if message.sender is not None else "outside"
-        what = f" {message.method!r} from {sender}"
+        what = f" {message.method!r}"
+        if observation.kind == "sent":  # the address is the receiver's
+            who, what = sender, f"{what} to {who}"
+        elif observation.kind != "emitted":
+            what += f" from {sender}"
     if observation.event is not None:
         what += f" as event {observation.event!r}"
     if (usage := observation.usage) is not None:
@@ -86,4 +90,4 @@ def _sentence(observation: Observation) -> str:
         what += f" in {observation.seconds:.3f} s"
     if observation.error is not None:
         what += f": {type(observation.error).__name__}: {observation.error}"
-    return f"{where} {observation.kind}{what}"
+    return f"{who} {observation.kind}{what}"
