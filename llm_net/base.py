@@ -12,6 +12,7 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
+    MutableMapping,
     Sequence,
 )
 from contextvars import ContextVar
@@ -203,18 +204,25 @@ class GenAgent(AbstractObject, BaseModel):
         return handling.call(message, timeout)
 
     def gather(
-        self, messages: Iterable[Message], *, k: int | None = None, timeout: float | None = None
+        self,
+        messages: Iterable[Message],
+        *,
+        k: int | None = None,
+        timeout: float | None = None,
+        failures: MutableMapping[Message, BaseException] | None = None,
     ) -> Awaitable[list[Message]]:
         """Send messages to several at once and wait for the first `k` replies (None: all of them).
 
         Args:
             timeout: seconds to wait; then the replies that came are given.
+            failures: where given, what went wrong with a message that was sent is put there instead of being raised, and
+                the replies of the others are waited for.
 
         Returns:
             The replies that came first, in the order of the messages they answer. Whoever failed or refused to understand
             is left out as long as `k` replies can still come; then the failure is raised.
         """
-        return _handling(self, "gather").gather(messages, k, timeout)
+        return _handling(self, "gather").gather(messages, k, timeout, failures)
 
     def complete(self, model: Model, request: Request) -> Awaitable[Completion]:
         """Ask a model on account of this run: its limits of tokens and money hold, its usage is counted."""

@@ -519,6 +519,28 @@ def test_gathering_fails_as_soon_as_too_few_replies_can_come(
     assert (gatherer.error, gatherer.took) == ("AgentFailed", took)
 
 
+def test_gathering_may_note_failures_and_go_on_with_the_others() -> None:
+    class Tolerant(GenAgent):
+        said: list[str] = []
+        failed: dict[str, str] = {}
+
+        async def arequest(self, message: Message) -> None:
+            failures: dict[Message, BaseException] = {}
+            questions = [Message(receiver=name) for name in ("broken", "e2", "mute", "e1")]
+            replies = await self.gather(questions, failures=failures)
+            self.said = [reply.sender.id for reply in replies if reply.sender is not None]
+            self.failed = {asked.receiver.id: type(why).__name__ for asked, why in failures.items() if asked.receiver}
+            nobody: dict[Message, BaseException] = {}
+            assert await self.gather([Message(receiver="broken")], failures=nobody) == []
+            assert len(nobody) == 1
+
+    tolerant = Tolerant(id="t")
+    play(tolerant, *(Echo(id=f"e{n}", pause=float(n)) for n in (1, 2)), Broken(id="broken"), Mute(id="mute"))
+
+    assert tolerant.said == ["e2", "e1"]
+    assert tolerant.failed == {"broken": "AgentFailed", "mute": "Unanswered"}
+
+
 def test_gathering_from_who_says_nothing_fails_when_the_others_are_done() -> None:
     gatherer, _ = gathered("e1", "mute", "e2")
     assert (gatherer.error, gatherer.took) == ("Unanswered", 2)

@@ -46,9 +46,10 @@ _WIDEST = 36
 class Progress:
     """Draws a run: `with Progress() as progress: network.receive(message, observers=[progress])`.
 
-    On a terminal, lines of messages scroll up above one that lives (who is busy, counts, tokens, time; and what is being
-    said, by events "delta"). Elsewhere there are only plain lines, one a message. What messages say is shown without its control characters: no model can write
-    to your terminal. A message costs about 1 ms on a terminal and 0.3 ms elsewhere.
+    On a terminal, lines of messages scroll up above one that lives (who is busy, counts, tokens, time) and what is being
+    said just now (by events "delta"). Elsewhere there are only plain lines, one a message. What messages say is shown
+    without its control characters: no model can write to your terminal. A message costs about 1 ms on a terminal and
+    0.3 ms elsewhere.
 
     Args:
         console: where to draw; None for standard output.

@@ -13,7 +13,16 @@ import asyncio
 from asyncio import AbstractEventLoop, Future, current_task
 from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    MutableMapping,
+    Sequence,
+)
 from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import partial
@@ -114,11 +123,17 @@ class LocalHandling(Handled):
             raise CallTimeout(receiver.id if receiver is not None else "", message.method, timeout or 0.0)
         return waiter.reply
 
-    async def gather(self, messages: Iterable[Message], k: int | None, timeout: float | None) -> list[Message]:
+    async def gather(
+        self,
+        messages: Iterable[Message],
+        k: int | None,
+        timeout: float | None,
+        failures: MutableMapping[Message, BaseException] | None,
+    ) -> list[Message]:
         engine = self._still()
         messages = list(messages)
         wanted = len(messages) if k is None else min(k, len(messages))
-        tally = Tally(len(messages), wanted)
+        tally = Tally(len(messages), wanted, least=None if failures is None else 0)
         waiters: list[Waiter] = []
         try:
             for message in messages:
@@ -134,7 +149,9 @@ class LocalHandling(Handled):
         first = set(tally.replied[:wanted])  # while the last one came, others may have come too
         replies = [waiter.reply for waiter in waiters if waiter in first and waiter.reply is not None]
         errors = [waiter.error for waiter in waiters if waiter.error is not None]
-        if errors and len(replies) < wanted and len(waiters) - len(errors) < wanted:
+        if failures is not None:
+            failures.update((waiter.message, waiter.error) for waiter in waiters if waiter.error is not None)
+        elif errors and len(replies) < wanted and len(waiters) - len(errors) < wanted:
             raise errors[0]
         return replies
 
