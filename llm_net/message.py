@@ -329,7 +329,7 @@ class Message(AbstractMessage, BaseModel):
             properties["receiver"] = {
                 "type": "string",
                 "enum": list(receivers),
-                "description": _FIELDS_FOR_MODELS["receiver"],
+                "description": "Address of who shall receive it",
             }
             required.append("receiver")
         if cls.__doc__ is None or "__doc__" not in cls.__dict__:
@@ -350,6 +350,7 @@ class Message(AbstractMessage, BaseModel):
         *,
         network: Directory | None = None,
         answering: Message | None = None,
+        omit: Iterable[str] = (),
         **fixed: Any,
     ) -> Self:
         """Make the message that a model wrote.
@@ -358,6 +359,7 @@ class Message(AbstractMessage, BaseModel):
             arguments: what the model wrote for `init_fn`: JSON text, or the object in it. Null stands for "as by default".
             network: where the ids of sender and receiver are looked up; None keeps them as references.
             answering: the message it answers; one that it names in `reply_to` must be in this one's thread.
+            omit: fields that it was not told of, as in `declare`; an error does not tell of them either.
             fixed: fields that are not the model's to write; they win over what it wrote.
 
         Raises:
@@ -365,7 +367,7 @@ class Message(AbstractMessage, BaseModel):
         """
         written = parse_arguments(cls.function_name(), arguments)
         if unknown := sorted(str(name) for name in written if name not in cls.model_fields):
-            allowed = cls.declare()["parameters"].get("properties", {})
+            allowed = cls.declare(omit=(*omit, *fixed))["parameters"].get("properties", {})
             assert isinstance(allowed, dict)
             problem = f"There is no {', '.join(unknown)}; there are {', '.join(allowed)}"
             raise InvalidArguments(cls.function_name(), (problem,))
@@ -402,7 +404,7 @@ class Message(AbstractMessage, BaseModel):
             except ValidationError as invalid:
                 return cls(**{**_without_nulls(fields, invalid), **fixed})
         except ValidationError as invalid:
-            raise InvalidArguments(cls.function_name(), tuple(_sentences(invalid))) from None
+            raise InvalidArguments(cls.function_name(), tuple(_sentences(invalid, written))) from None
 
     # ------------------------------------------------------------------------------------------ identity, for people
 
@@ -437,7 +439,8 @@ class Message(AbstractMessage, BaseModel):
         content = self.content()
         body = content.pop("body", "")
         rest = ", ".join(f"{name}={value!r}" for name, value in content.items())
-        return f"{sender} → {receiver}  {self.method}: " + " ".join(part for part in (str(body), rest) if part)
+        said = " ".join(part for part in (str(body), rest) if part)
+        return f"{sender} → {receiver}  {self.method}" + (f": {said}" if said else "")
 
     def content(self) -> dict[str, object]:
         """What it says beside its envelope: the body, where there is one, and the fields of its class."""
@@ -670,8 +673,11 @@ def _without_nulls(written: dict[str, Any], invalid: ValidationError) -> dict[st
     return cleaned
 
 
-def _sentences(invalid: ValidationError) -> Iterable[str]:
+def _sentences(invalid: ValidationError, written: dict[str, JsonValue]) -> Iterable[str]:
     for error in invalid.errors(include_url=False, include_context=False):
         place = ".".join(str(step) for step in error["loc"]) or "the whole"
-        given = repr(error["input"])
+        if error["type"] == "missing":
+            yield f"{place}: {error['msg']}"
+            continue
+        given = repr(error["input"] if error["loc"] else written)  # what others filled in is not the model's matter
         yield f"{place}: {error['msg']}, not {given if len(given) <= 80 else given[:77] + '...'}"

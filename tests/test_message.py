@@ -9,13 +9,13 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, JsonValue, PrivateAttr, ValidationError, field_validator
+from pydantic import BaseModel, Field, JsonValue, PrivateAttr, ValidationError, field_validator, model_validator
 
 from llm_net import AbstractObject, GenAgent, GenNetwork, Message, Method, Role
 from llm_net.address import Address, Reference
@@ -590,6 +590,7 @@ def test_a_declaration_can_be_narrowed() -> None:
     parameters: Any = Order.declare(receivers=["anna", "bob"], omit=["sender", "reply_to"])["parameters"]
 
     assert parameters["properties"]["receiver"]["enum"] == ["anna", "bob"]
+    assert "null" not in parameters["properties"]["receiver"]["description"]
     assert not {"sender", "reply_to"} & set(parameters["properties"])
     assert breaches_of_strict_mode(parameters) == []
 
@@ -692,6 +693,34 @@ def test_a_model_is_told_what_to_change(market: GenNetwork, kind: type[Message],
 def test_a_model_is_told_when_it_answers_what_was_never_said(asked: Message) -> None:
     with pytest.raises(InvalidArguments, match="reply_to '7' is not a message of this conversation; leave it out"):
         Message.from_fn({"reply_to": "7"}, answering=asked)
+
+
+def test_a_model_is_told_nothing_of_fields_that_it_does_not_write(asked: Message) -> None:
+    class Bounded(Message):
+        """Says at most what it may."""
+
+        least: int
+        most: int
+
+        @model_validator(mode="after")
+        def in_order(self) -> Self:
+            if self.least > self.most:
+                raise ValueError("least is above most")
+            return self
+
+    def told(arguments: Written) -> str:
+        with pytest.raises(InvalidArguments) as found:
+            Bounded.from_fn(arguments, answering=asked, omit=["role", "deadline", "protocol"], sender=Anna(id="anna"))
+        return str(found.value)
+
+    assert "There is no lest; there are receiver, reply_to, body, least, most." in told({"lest": 1})
+    assert told({"least": 1}) == "Arguments of bounded are wrong. most: Field required."
+    assert told({"least": 2, "most": 1}).endswith("least is above most, not {'least': 2, 'most': 1}.")
+
+
+def test_a_message_without_words_is_printed_without_a_colon() -> None:
+    assert str(Message()) == "· → ·  request"
+    assert str(Message(body="Hello")) == "· → ·  request: Hello"
 
 
 def test_all_problems_are_told_at_once(market: GenNetwork) -> None:

@@ -14,7 +14,16 @@ import sys
 from asyncio import AbstractEventLoop, Future
 from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    MutableMapping,
+    Sequence,
+)
 from contextlib import aclosing
 from contextvars import copy_context
 from datetime import UTC, datetime
@@ -40,6 +49,7 @@ from llm_net.errors import (
     Diverged,
     ForgedSender,
     InDoubt,
+    InvalidOutput,
     JournalFailed,
     MailboxFull,
     NotHandling,
@@ -142,14 +152,27 @@ class LocalHandling(Handled):
             self.step.learned(waiter.reply.created_at.timestamp())
         return waiter.reply
 
-    async def gather(self, messages: Iterable[Message], k: int | None, timeout: float | None) -> list[Message]:
+    async def gather(
+        self,
+        messages: Iterable[Message],
+        k: int | None,
+        timeout: float | None,
+        failures: MutableMapping[Message, BaseException] | None,
+    ) -> list[Message]:
         if self.step is not None and (k is not None or timeout is not None):
-            return await self._gather_noted(self.step, list(messages), k, timeout)
-        return [waiter.reply for waiter in await self._gather(list(messages), k, timeout) if waiter.reply is not None]
+            waiters = await self._gather_noted(self.step, list(messages), k, timeout, failures)
+        else:
+            waiters = await self._gather(list(messages), k, timeout, failures)
+        return [waiter.reply for waiter in waiters if waiter.reply is not None]
 
     async def _gather_noted(
-        self, step: Step, messages: list[Message], k: int | None, timeout: float | None
-    ) -> list[Message]:
+        self,
+        step: Step,
+        messages: list[Message],
+        k: int | None,
+        timeout: float | None,
+        failures: MutableMapping[Message, BaseException] | None,
+    ) -> list[Waiter]:
         """Which replies came in time is something that a step learns from outside."""
         recorder = self.run.recorder
         assert recorder is not None
@@ -157,24 +180,31 @@ class LocalHandling(Handled):
         began = step.time
         if past is None:
             try:
-                waiters = await self._gather(messages, k, timeout)
+                came = await self._gather(messages, k, timeout, failures)
             except Exception as error:
                 recorder.learned(step, n, "gather", "", began, error)
                 raise
-            recorder.learned(step, n, "gather", "", began, to_json([waiter.message.id for waiter in waiters]))
-        else:
-            asked = [self.engine.ask(self, message) for message in messages]
-            self.engine.give_up(self.run, asked)
-            if past.status == "failed":
-                raise read_error(past.answer)
-            came: list[str] = from_json(past.answer)
-            waiters = [waiter for waiter in asked if waiter.message.id in came]
-        return [waiter.reply for waiter in waiters if waiter.reply is not None]
+            recorder.learned(step, n, "gather", "", began, to_json([waiter.message.id for waiter in came]))
+            return came
+        waiters = [self.engine.ask(self, message) for message in messages]
+        self.engine.give_up(self.run, waiters)
+        if past.status == "failed":
+            raise read_error(past.answer)
+        if failures is not None:
+            failures.update((waiter.message, waiter.error) for waiter in waiters if waiter.error is not None)
+        first: list[str] = from_json(past.answer)
+        return [waiter for waiter in waiters if waiter.message.id in first]
 
-    async def _gather(self, messages: list[Message], k: int | None, timeout: float | None) -> list[Waiter]:
+    async def _gather(
+        self,
+        messages: list[Message],
+        k: int | None,
+        timeout: float | None,
+        failures: MutableMapping[Message, BaseException] | None,
+    ) -> list[Waiter]:
         engine = self._still()
         wanted = len(messages) if k is None else min(k, len(messages))
-        tally = Tally(len(messages), wanted)
+        tally = Tally(len(messages), wanted, least=None if failures is None else 0)
         waiters: list[Waiter] = []
         try:
             for message in messages:
@@ -187,11 +217,14 @@ class LocalHandling(Handled):
         if engine._ready and engine._left > 0 and engine.depth < DEPTH:
             engine.pump(tally)
         await engine.answers(self, tally, waiters, timeout)
-        replied = [waiter for waiter in waiters if waiter.reply is not None]
+        first = set(tally.replied[:wanted])  # while the last one came, others may have come too
+        replied = [waiter for waiter in waiters if waiter in first and waiter.reply is not None]
         errors = [waiter.error for waiter in waiters if waiter.error is not None]
-        if errors and len(replied) < wanted and len(waiters) - len(errors) < wanted:
+        if failures is not None:
+            failures.update((waiter.message, waiter.error) for waiter in waiters if waiter.error is not None)
+        elif errors and len(replied) < wanted and len(waiters) - len(errors) < wanted:
             raise errors[0]
-        return replied[:wanted] if k is not None else replied
+        return replied
 
     def listened(self, event: str) -> bool:
         agent, place = self.agent, self.place
@@ -356,6 +389,10 @@ class LocalHandling(Handled):
             answer, world = model.complete(request), self.run.world
             completion = await (answer if world is None else world.outside(answer))
             used = completion.usage
+        except InvalidOutput as invalid:  # an answer all the same: it is paid for
+            used = invalid.usage
+            raise
+        else:
             return completion
         finally:
             self.run.spent(self, reserved, used, perf_counter() - began)
@@ -372,6 +409,9 @@ class LocalHandling(Handled):
                 if isinstance(chunk, Completion):
                     used = chunk.usage
                 yield chunk
+        except InvalidOutput as invalid:
+            used = invalid.usage
+            raise
         finally:
             if isinstance(chunks, AsyncGenerator):
                 await chunks.aclose()
@@ -618,14 +658,15 @@ class Engine:
         match mailbox.when_full:
             case "reject":
                 if len(queue) >= cell.limit:
-                    error = MailboxFull(place.address(cell.agent), cell.limit)
+                    error = MailboxFull(place.address(cell.agent), cell.limit, "reject")
                     run.end_entry("rejected", message, place.address(cell.agent), error, number=entry[6])
                     raise error
             case "drop_oldest":
                 if len(queue) >= cell.limit:
                     old = queue.popleft()
                     address = old[3].address(cell.agent)
-                    old[1].bury(old[0], address, MailboxFull(address, cell.limit), number=old[6])
+                    full = MailboxFull(address, cell.limit, "drop_oldest")
+                    old[1].bury(old[0], address, full, number=old[6])
             case "keep_latest":
                 key = mailbox.key or _sender_and_method
                 mine = key(message)
@@ -633,7 +674,8 @@ class Engine:
                     if key(waiting[0]) == mine:
                         queue[index] = entry
                         address = waiting[3].address(cell.agent)
-                        waiting[1].bury(waiting[0], address, MailboxFull(address, cell.limit), number=waiting[6])
+                        full = MailboxFull(address, cell.limit, "keep_latest")
+                        waiting[1].bury(waiting[0], address, full, number=waiting[6])
                         return False
             case "wait":
                 pass
@@ -757,7 +799,7 @@ class Engine:
         except BaseException:
             handling.run.waiters.pop(message.id, None)
             raise
-        if waiter.done and isinstance(waiter.error, CallTimeout):  # it is known from the record
+        if waiter.done and isinstance(waiter.error, (CallTimeout, Deadlock)):  # it is known from the record
             handling.run.waiters.pop(message.id, None)
             handling.run.abandoned.add(message.id)
         return waiter
@@ -822,9 +864,9 @@ class Engine:
         for receiver in cells:
             if (ring := waiting_ring(cell, receiver)) is not None:
                 deadlock = Deadlock(tuple(handling.place.address(member.agent) for member in ring))
-                for waiter in waiters:
-                    run.waiters.pop(waiter.message.id, None)
-                    run.refuse(waiter, deadlock)
+                if run.recorder is not None:
+                    for waiter in waiters:
+                        run.recorder.refused(waiter.caller.step, waiter.message, deadlock)
                 raise deadlock
         if cells:
             cell.waits[handling] = (future, cells)
