@@ -58,7 +58,7 @@ from llm_net.errors import (
 )
 from llm_net.event import Event
 from llm_net.graph import ITSELF
-from llm_net.message import AbstractMessage, Message, Source, fields_of, id_of, origin, stamp, unique_id
+from llm_net.message import ANY_MESSAGE, Message, Source, fields_of, id_of, origin, stamp, unique_id
 from llm_net.ports import REPEAT, Model, World
 from llm_net.record import Effect, Repeats
 from llm_net.runtime.cell import Cell, Entry, waiting_ring
@@ -88,8 +88,6 @@ TURN_SECONDS = 0.005
 
 LOOP_HELD_SECONDS = 0.1
 """A step of a handler that takes longer is reported: it holds up everybody else."""
-
-_MESSAGE = cast(type[Message], AbstractMessage)  # what every message is an instance of
 
 DEPTH = 16
 """How many calls deep a callee is stepped inside its caller; deeper ones take a turn of the loop."""
@@ -542,9 +540,8 @@ class Engine:
             return None
         receiver = fields["receiver"]
         if (answered := fields["reply_to"]) is not None and run.waiters:
-            asked = run.waiters.get(
-                fields_of(answered).get("id", "")
-            )  # whose id nobody has asked for, nobody waits for
+            # Nobody waits for the answer to a message whose id nobody has asked for.
+            asked = run.waiters.get(fields_of(answered).get("id", ""))
             if asked is not None and (
                 receiver is asked.caller.agent or (type(receiver) is Reference and receiver == asked.caller.agent)
             ):
@@ -1001,7 +998,7 @@ class Engine:
                             value = None
                             await self._drive(handling, handler.function(agent, message))
                         if value is not None:
-                            if isinstance(value, _MESSAGE):
+                            if isinstance(value, ANY_MESSAGE):
                                 full = self.post(handling, value, None)
                                 if full is not None:
                                     await self.room(handling, full)
@@ -1127,7 +1124,7 @@ class Engine:
 
     async def _send_item(self, handling: LocalHandling, item: Any) -> None:
         """Send what a handler yielded or returned: a message, several, or nothing."""
-        if isinstance(item, _MESSAGE):
+        if isinstance(item, ANY_MESSAGE):
             crowded = self.post(handling, item, None)
             if crowded is not None:
                 await self.room(handling, crowded)
@@ -1150,7 +1147,7 @@ class Engine:
                     return
                 step, value = generator.send, None
                 try:
-                    if isinstance(item, _MESSAGE):
+                    if isinstance(item, ANY_MESSAGE):
                         crowded = self.post(handling, item, None)
                         if crowded is not None:
                             await self.room(handling, crowded)
@@ -1175,7 +1172,7 @@ class Engine:
                 except StopAsyncIteration:
                     return
                 try:
-                    if isinstance(item, _MESSAGE):
+                    if isinstance(item, ANY_MESSAGE):
                         crowded = self.post(handling, item, None)
                         if crowded is not None:
                             await self.room(handling, crowded)
