@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, JsonValue
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind
 from pydantic_core import CoreSchema, PydanticOmit, PydanticUndefined
 
 from llm_net.address import AbstractObject, Reference
@@ -44,7 +44,7 @@ from llm_net.graph import ITSELF, Graph, Link
 from llm_net.limits import Limits
 from llm_net.mailbox import Mailbox
 from llm_net.message import Message, Role, origin, own_annotations, parse_arguments
-from llm_net.ports import Handling, Journal, Model, Observer, Past, Run, Runtime
+from llm_net.ports import Handling, Journal, Model, Observer, Past, Run, Runtime, Statistics
 from llm_net.record import Repeats
 from llm_net.schema import Function, JsonSchema, function
 from llm_net.supervision import Directive, Failure
@@ -56,6 +56,8 @@ N = TypeVar("N", bound="GenNetwork")
 T = TypeVar("T")
 
 DEFAULT_LIMITS = Limits()
+
+_UNLIMITED = Limits(None, None, None, None, None)
 
 SHARED = "llm_net.shared"
 """In the memo of a deepcopy: agents are references, not parts of what is copied."""
@@ -91,7 +93,9 @@ class _AgentInitFn:
 
 
 class _WhatJsonCanSay(GenerateJsonSchema):
-    """Leaves out fields that hold live objects."""
+    """Leaves out fields that hold live objects, and live defaults."""
+
+    ignored_warning_kinds: ClassVar[set[JsonSchemaWarningKind]] = {"skipped-choice", "non-serializable-default"}  # type: ignore[misc]
 
     def handle_invalid_for_json_schema(self, schema: Mapping[str, Any], error_info: str) -> JsonSchemaValue:
         raise PydanticOmit
@@ -513,6 +517,23 @@ class GenAgent(AbstractObject, BaseModel):
 
         given = partial(self.areceive, message, limits=limits, runtime=runtime, observers=observers, journal=journal)
         return iterate(given)
+
+    async def replay(self, journal: Journal, run: str, *, runtime: Runtime | None = None) -> Statistics:
+        """Run the same code against the record of a run: no model, tool or clock is asked, nothing is kept.
+
+        Returns:
+            The counts of what was replayed. Steps that never ended are left out.
+
+        Raises:
+            Diverged: the code does something else than the record says; it names the first difference.
+            UnknownRun, JournalFailed: there is nothing to replay.
+        """
+        again = (runtime or _default_runtime()).run(
+            self, None, limits=_UNLIMITED, observers=(), journal=journal, past=Past(run, replay=True)
+        )
+        async with again:
+            pass
+        return again.statistics()
 
     # ------------------------------------------------------------------------------------------ what journals keep
 

@@ -340,7 +340,6 @@ class JournalError(LlmNetError):
 class JournalFailed(JournalError):
     """The journal cannot be written or read. What was written before is kept."""
 
-    transient = True
     problem: str
 
     def __str__(self) -> str:

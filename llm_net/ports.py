@@ -138,12 +138,14 @@ class Past:
         settle: results of calls that were in doubt, by their keys; REPEAT to make such a call again.
         at: for a fork, the id of the last message of that run that both share; None to go on with the run itself.
         edit: fields that this message has in the fork.
+        replay: do only what is on record, ask nothing outside, and note nothing.
     """
 
     run: str
     settle: Mapping[str, object] = field(default_factory=dict)
     at: str | None = None
     edit: Mapping[str, object] | None = None
+    replay: bool = False
 
 
 REPEAT: Final = object()

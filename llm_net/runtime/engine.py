@@ -55,7 +55,7 @@ from llm_net.runtime.outcome import read_error
 from llm_net.runtime.past import route_to
 from llm_net.runtime.pauses import PAUSES
 from llm_net.runtime.place import Place, Route
-from llm_net.runtime.recorder import Recorder, Step
+from llm_net.runtime.recorder import COMPLETION, Recorder, Step
 from llm_net.runtime.run import LocalRun
 from llm_net.runtime.step import PARKED, Body, park
 from llm_net.runtime.waiting import Handled, Tally, Tap, Waiter
@@ -126,8 +126,7 @@ class LocalHandling(Handled):
         if waiter.reply is None:
             receiver = message.receiver
             error = CallTimeout(receiver.id if receiver is not None else "", message.method, timeout or 0.0)
-            if self.run.recorder is not None:
-                self.run.recorder.refused(self.step, message, error)
+            self.run.refuse(waiter, error)
             raise error
         if self.step is not None:
             self.step.learned(waiter.reply.created_at.timestamp())
@@ -231,27 +230,42 @@ class LocalHandling(Handled):
                     yield chunk
             return
         step, recorder = self._noting()
-        n, past = step.ask("model", model.name)
         began = step.time
-        if past is not None and past.status != "intent":
-            completion = _completion(past)
-            if completion.text:
-                yield TextDelta(completion.text)
-            yield completion
+        n, past = step.ask("model", model.name)
+        if past is not None:
+            step.time = began  # until the answer is whole
+            for text in recorder.deltas(past):
+                yield TextDelta(text)
+            step.learned(past.at)
+            yield _completion(past)
             return
+        deltas: list[str] = []
+        step.streams += 1
         try:
             async with aclosing(self._stream(model, request)) as chunks:
                 async for chunk in chunks:
                     if isinstance(chunk, Completion):
-                        answer = COMPLETION.dump_json(chunk)
+                        answer, used = COMPLETION.dump_json(chunk), chunk.usage
                         recorder.learned(
-                            step, n, "model", model.name, began, answer, request=request, usage=chunk.usage
+                            step, n, "model", model.name, began, answer, request=request, usage=used, deltas=deltas
                         )
+                        self._streamed(step)
+                    else:
+                        deltas.append(chunk.text)
                     yield chunk
         except Exception as error:
-            if not self.run.over:
-                recorder.learned(step, n, "model", model.name, began, error, request=request)
+            if not self.run.over and step.streams:
+                recorder.learned(step, n, "model", model.name, began, error, request=request, deltas=deltas)
+                self._streamed(step)
             raise
+
+    def _streamed(self, step: Step) -> None:
+        """The answer is on record: what was said of its pieces may be heard."""
+        step.streams -= 1
+        if not step.streams:
+            waiting, step.waiting = step.waiting, []
+            for what in waiting:
+                what()
 
     async def effect(
         self, name: str, call: Callable[..., Awaitable[T] | T], type: TypeAdapter[T], repeats: Repeats
@@ -391,9 +405,6 @@ class Aside(LocalHandling):
         if self.step is not None:
             return self.step.now()
         return datetime.now(UTC) if self.run.source is None else self.run.source.now()
-
-
-COMPLETION: TypeAdapter[Completion] = TypeAdapter(Completion)
 
 
 def _completion(past: Effect) -> Completion:
@@ -549,9 +560,11 @@ class Engine:
         run, answered, agent = handling.run, message.reply_to, handling.agent
         if run.over:
             raise RunCancelled("the run is over")
-        if handling.step is not None:
-            handling.step.posts += 1
-            if self._was_sent(handling, handling.step, message, waiter):
+        if (step := handling.step) is not None:
+            if step.streams and waiter is None:
+                step.waiting.append(partial(self.post, handling, message, None))
+                return True
+            if self._was_sent(handling, step, message, waiter):
                 return True
         if agent._callbacks:
             run.call_back(agent, handling, agent._callbacks_of("sent"), Event("sent", message, agent.id))
@@ -565,28 +578,28 @@ class Engine:
 
     def _was_sent(self, handling: LocalHandling, step: Step, message: Message, waiter: Waiter | None) -> bool:
         """Whether a step that is repeated has sent this before. Then who waits for the reply gets what came of it."""
-        run = handling.run
-        assert run.recorder is not None
-        sent = step.past_post(message, None, "")
-        if sent is None:
+        run, recorder = handling.run, handling.run.recorder
+        assert recorder is not None
+        sent = None if recorder.replays else step.past_post(message, None, "")
+        if sent is None and not recorder.replays:
             return False
         if waiter is not None:
-            reply, error = run.recorder.replies.pop(message.id, None), run.recorder.refusals.pop(message.id, None)
-            if reply is not None:
-                step.learned(reply.created_at.timestamp())
+            if (reply := recorder.reply_to(message.id)) is not None:
                 waiter.end(reply)
-            elif error is not None:
+            elif (error := recorder.refusals.get(message.id)) is not None:
                 waiter.end(None, error)
-            else:
+            elif sent is not None:
                 if sent.waits:
                     waiter.receiver = route_to(run, sent.receiver).cell
                 run.waiters[message.id] = waiter
-        return True
+        return sent is not None
 
     def _make_room(self, cell: Cell, entry: Entry) -> bool:
         """What the mailbox wants done when it is full (or, to keep the latest, always). False: do not put it there."""
         queue, mailbox = cell.queue, type(cell.agent).mailbox
         message, run, place = entry[0], entry[1], entry[3]
+        if run.recorder is not None and run.recorder.hold(cell, entry):
+            return False
         match mailbox.when_full:
             case "reject":
                 if len(queue) >= cell.limit:
@@ -654,8 +667,12 @@ class Engine:
 
     def _tell(self, handling: LocalHandling, routes: tuple[Route, ...], event: Event) -> int:
         run, message = handling.run, event.message
-        if handling.step is not None:
-            routes = self._untold(handling, handling.step, routes, event)
+        if (step := handling.step) is not None:
+            if step.streams:
+                step.waiting.append(partial(self._tell, handling, routes, event))
+                return len(routes)
+            if not step.replays:
+                routes = self._untold(step, routes, event)
         if routes:
             if handling.depth >= run.max_depth:
                 raise run.limit_reached("depth")
@@ -702,16 +719,13 @@ class Engine:
             raise MailboxFull(refused.place.address(refused.agent), refused.cell.limit)
         return len(routes)
 
-    def _untold(
-        self, handling: LocalHandling, step: Step, routes: tuple[Route, ...], event: Event
-    ) -> tuple[Route, ...]:
+    def _untold(self, step: Step, routes: tuple[Route, ...], event: Event) -> tuple[Route, ...]:
         """Those of the listeners whom a step that is repeated has not told in its earlier life."""
-        untold: list[Route] = []
-        for route in routes:
-            step.posts += 1
-            if step.past_post(event.message, route.place.address(route.agent), event.name) is None:
-                untold.append(route)
-        return tuple(untold)
+        return tuple(
+            route
+            for route in routes
+            if step.past_post(event.message, route.place.address(route.agent), event.name) is None
+        )
 
     # ------------------------------------------------------------------------------------------ asking
 
@@ -728,6 +742,9 @@ class Engine:
         except BaseException:
             handling.run.waiters.pop(message.id, None)
             raise
+        if waiter.done and isinstance(waiter.error, CallTimeout):  # it is known from the record
+            handling.run.waiters.pop(message.id, None)
+            handling.run.abandoned.add(message.id)
         return waiter
 
     def pump(self, asker: Waiter | Tally) -> None:
@@ -789,7 +806,11 @@ class Engine:
         cells = tuple(receiver for receiver in receivers if isinstance(receiver, Cell))
         for receiver in cells:
             if (ring := waiting_ring(cell, receiver)) is not None:
-                raise Deadlock(tuple(handling.place.address(member.agent) for member in ring))
+                deadlock = Deadlock(tuple(handling.place.address(member.agent) for member in ring))
+                for waiter in waiters:
+                    run.waiters.pop(waiter.message.id, None)
+                    run.refuse(waiter, deadlock)
+                raise deadlock
         if cells:
             cell.waits[handling] = (future, cells)
         if cells or waiters:
@@ -1006,7 +1027,8 @@ class Engine:
         if run.over:
             run.end_entry("cancelled", message, handling.address)
             return True
-        if (message.deadline is not None or run.abandoned) and run.expired(entry, cell):
+        replays = run.recorder is not None and run.recorder.replays
+        if (message.deadline is not None or run.abandoned) and not replays and run.expired(entry, cell):
             return True
         if run.recorder is not None:
             handling.source = handling.step = run.recorder.begin(handling, entry[6])
@@ -1131,10 +1153,9 @@ class Engine:
         run.crowding.pop(handling, None)
         if run.over:
             run.end_entry("cancelled", message, handling.address, error)
-        elif isinstance(error, (Diverged, JournalFailed, NotResumable)):  # no network can mend that
-            run.finish("failed", error)
-            run.end_entry("failed", message, handling.address, error)
-        elif not isinstance(error, (Exception, asyncio.CancelledError)):  # Ctrl-C and the like
+        elif isinstance(error, (Diverged, JournalFailed, NotResumable)) or not isinstance(
+            error, (Exception, asyncio.CancelledError)
+        ):  # no network can mend that: the record is wrong, or Ctrl-C was pressed
             run.finish("failed", error)
             run.end_entry("failed", message, handling.address, error)
         elif isinstance(error, InDoubt) or not run.tell_caller(handling, error):  # no caller can settle that

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
@@ -43,22 +43,15 @@ async def opened(run: LocalRun, journal: Journal) -> Recorder:
     Raises:
         NotResumable, UnknownRun, JournalFailed: it cannot be recorded, or cannot go on.
     """
-    assert run.engine is not None
-    world = run.world
+    from llm_net.runtime.replay import replayer  # which knows us
+
     past = run.past
+    if past is not None and past.replay:
+        return await replayer(run, journal)
     before = None if past is None else await _before(journal, past)
     if before is not None:
         run.seed = before.begun.seed
-    recorder = Recorder(
-        run.id,
-        run.seed,
-        run.agent,
-        journal,
-        loop=run.engine.loop,
-        now=None if run.source is None else run.source.now,
-        outside=_await if world is None else world.outside,
-        failed=lambda error: run.finish("failed", error),
-    )
+    recorder = recorder_of(run, journal, Recorder)
     agents = [run.agent, *(agent for _, agent in _walk(run.agent))]
     recorder.build(agents)
     if past is None or before is None:
@@ -82,6 +75,24 @@ def route_to(run: LocalRun, address: str) -> Route:
     if address in (ITSELF, run.agent.id) or run.place.network is None:
         return Route(run.agent, run.engine.cell_of(run.agent), run.place)
     return run.place.route(Reference(address))
+
+
+R = TypeVar("R", bound=Recorder)
+
+
+def recorder_of(run: LocalRun, journal: Journal, kind: type[R]) -> R:
+    """A recorder for a run."""
+    assert run.engine is not None
+    return kind(
+        run.id,
+        run.seed,
+        run.agent,
+        journal,
+        loop=run.engine.loop,
+        now=None if run.source is None else run.source.now,
+        outside=_await if run.world is None else run.world.outside,
+        failed=lambda error: run.finish("failed", error),
+    )
 
 
 async def _await(work: Any) -> Any:
@@ -142,40 +153,23 @@ def _refuse_chance(outermost: GenAgent, agents: Iterable[GenAgent]) -> None:
             )
 
 
-class _Restoring:
-    """Makes one run what it was."""
+class Decoder:
+    """The messages of a record, live: each once, tied to those that it answers.
 
-    def __init__(self, run: LocalRun, recorder: Recorder, before: Opened) -> None:
+    Args:
+        records: their JSON by id; those that are missing are known by their ids alone.
+    """
+
+    def __init__(self, run: LocalRun, recorder: Recorder, records: dict[str, bytes]) -> None:
         self._run = run
         self._recorder = recorder
-        self._before = before
-        self._records: dict[str, bytes] = {}
+        self._records = records
         self._messages: dict[str, Message] = {}
-        self._border = Border(address=recorder.address, agent=self._agent, message=self.message)
+        self.border = Border(address=recorder.address, agent=self._agent, message=self.message)
 
-    async def restore(self, journal: Journal, name: str) -> None:
-        run, before, recorder = self._run, self._before, self._recorder
-        for sent in [*before.pending, *before.replies.values()]:
-            self._records[sent.id] = sent.message
-        await self._read_threads(journal, name)
-        self._restore_agents()
-        ends = dict(before.ends)
-        taken, handled = ends.pop("taken", 0), ends.pop("handled", 0)
-        run.restore(before.sent, taken + handled, ends, before.usage)
-        run.abandoned.update(before.abandoned)
-        recorder.past = dict(before.past)
-        recorder.replies = {question: self.message(sent.id) for question, sent in before.replies.items()}
-        for facts in before.past.values():
-            for fact in facts:
-                if isinstance(fact, Effect) and fact.kind == "refused":
-                    recorder.refusals[fact.name] = read_error(fact.answer)
-        for sent in before.pending:
-            self._bring_back(sent)
-
-    async def _read_threads(self, journal: Journal, name: str) -> None:
-        """The messages that those which go on answer, and so on."""
-        states = [state.body for states in self._before.states.values() for state in states]
-        wanted = _answered_in([*self._records.values(), *states])
+    async def read_threads(self, journal: Journal, name: str, also: Iterable[bytes]) -> None:
+        """The messages that those at hand answer, and so on; and those that other JSON speaks of."""
+        wanted = _answered_in([*self._records.values(), *also])
         for _ in range(DEEPEST):
             wanted -= self._records.keys()
             if not wanted:
@@ -203,7 +197,7 @@ class _Restoring:
                 waiting.append(above[0])
                 continue
             try:
-                self._messages[last] = decode_alone(record, self._border)
+                self._messages[last] = decode_alone(record, self.border)
             except WireError as failed:
                 raise NotResumable(self._run.agent.id, f"message {last} of the record: {failed}") from failed
             waiting.pop()
@@ -220,10 +214,41 @@ class _Restoring:
         except DeliveryError:
             return Reference(address)
 
+
+class _Restoring:
+    """Makes one run what it was."""
+
+    def __init__(self, run: LocalRun, recorder: Recorder, before: Opened) -> None:
+        self._run = run
+        self._recorder = recorder
+        self._before = before
+        at_hand = [*before.pending, *before.replies.values()]
+        self._decoder = Decoder(run, recorder, {sent.id: sent.message for sent in at_hand})
+        self._border = self._decoder.border
+
+    async def restore(self, journal: Journal, name: str) -> None:
+        run, before, recorder = self._run, self._before, self._recorder
+        states = [state.body for states in before.states.values() for state in states]
+        await self._decoder.read_threads(journal, name, states)
+        self._restore_agents()
+        ends = dict(before.ends)
+        taken, handled = ends.pop("taken", 0), ends.pop("handled", 0)
+        run.restore(before.sent, taken + handled, ends, before.usage)
+        run.abandoned.update(before.abandoned)
+        recorder.past = dict(before.past)
+        recorder.replies = {question: self._decoder.message(sent.id) for question, sent in before.replies.items()}
+        for sent in before.pending:
+            for fact in before.past.get(sent.number, ()):
+                if isinstance(fact, Effect) and fact.kind == "refused":
+                    recorder.refusals[fact.name] = read_error(fact.answer)
+                if isinstance(fact, Sent) and fact.receiver == "" and fact.id not in before.replies:
+                    recorder.asked_outside[fact.id] = sent.receiver
+            self._bring_back(sent)
+
     def _bring_back(self, sent: Sent) -> None:
         run = self._run
         assert run.engine is not None
-        message = self.message(sent.id)
+        message = self._decoder.message(sent.id)
         try:
             route = route_to(run, sent.receiver)
         except UnknownAddress as unknown:

@@ -15,19 +15,21 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from random import Random
 from time import time
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
-from pydantic_core import to_json
+from pydantic import TypeAdapter
+from pydantic_core import from_json, to_json
 
 from llm_net.address import AbstractObject, Border, Reference
 from llm_net.base import GenAgent, GenNetwork
-from llm_net.chat import Request, Usage
-from llm_net.errors import Diverged, JournalFailed, LlmNetError
+from llm_net.chat import Completion, Request, Usage
+from llm_net.errors import Diverged, JournalError, JournalFailed, LlmNetError
 from llm_net.event import Event
 from llm_net.graph import ITSELF
 from llm_net.message import Message
 from llm_net.ports import Journal, Redacts
 from llm_net.record import Begun, Effect, EffectKind, End, Ended, Fact, Finished, Part, Repeats, Sent, State
+from llm_net.runtime.cell import Cell, Entry
 from llm_net.runtime.outcome import written_error
 from llm_net.runtime.state import Shadow
 from llm_net.runtime.waiting import Handled, Tap
@@ -43,17 +45,23 @@ PARTS_KEPT = 10_000
 """Hashes of parts of prompts that are remembered as written."""
 
 
+COMPLETION: TypeAdapter[Completion] = TypeAdapter(Completion)
+
+
 class Step:
     """One delivery that is being handled: where its ids and times come from, and what it did before it was interrupted."""
 
     __slots__ = (
         "_past_effects", "_past_posts", "_random", "_recorder", "address", "agent", "began", "effects", "ids", "number", "posts",
-        "time", "turn",
+        "replays", "streams", "time", "turn", "waiting",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder, number: int, agent: GenAgent, address: str, turn: int) -> None:
         self._recorder = recorder
         self._random: Random | None = None
+        self.replays = recorder.replays
+        self.streams = 0  # answers of models that are being read
+        self.waiting: list[Callable[[], object]] = []  # what it says of their pieces: heard when they are on record
         self.number = number
         self.agent = agent
         self.address = address
@@ -114,10 +122,14 @@ class Step:
         Args:
             receiver: None where the message itself says it.
         """
-        if not self._past_posts:
-            return None
-        sent = self._past_posts.pop()
+        self.posts += 1
         recorder = self._recorder
+        if not self._past_posts:
+            if not self.replays:
+                return None
+            what = f"{message.method!r} to {receiver or 'the outside'}: {recorder.encoded(message).decode()}"
+            raise Diverged(self.address, self.number, f"message {self.posts}", "no such message", what)
+        sent = self._past_posts.pop()
         found = (message.id, sent.receiver if receiver is None else receiver, event)
         if found != (sent.id, sent.receiver, sent.event) or not (
             sent.edited or sent.message == b"" or recorder.encoded(message) == sent.message
@@ -125,7 +137,6 @@ class Step:
             expected = f"{sent.method!r} to {sent.receiver or 'the outside'}: {sent.message.decode()}"
             what = f"{message.method!r} to {found[1] or 'the outside'}: {recorder.encoded(message).decode()}"
             raise Diverged(self.address, self.number, f"message {self.posts}", expected, what)
-        self.learned(sent.at)
         return sent
 
     def ask(self, kind: EffectKind, name: str) -> tuple[int, Effect | None]:
@@ -138,6 +149,9 @@ class Step:
                 which = f"question {self.effects} to the outside"
                 raise Diverged(self.address, self.number, which, f"{effect.kind} {effect.name!r}", f"{kind} {name!r}")
             self.learned(effect.at)
+        elif self.replays:
+            which = f"question {self.effects} to the outside"
+            raise Diverged(self.address, self.number, which, "no such question", f"{kind} {name!r}")
         return self.effects, effect
 
     def check_end(self) -> None:
@@ -156,6 +170,9 @@ class Recorder:
         failed: told when the journal cannot be written.
     """
 
+    replays: ClassVar[bool] = False
+    """Whether it compares with a record instead of making one."""
+
     def __init__(
         self,
         run: str,
@@ -166,7 +183,7 @@ class Recorder:
         loop: AbstractEventLoop,
         now: Callable[[], datetime] | None,
         outside: Callable[[Coroutine[Any, Any, None]], Awaitable[None]],
-        failed: Callable[[JournalFailed], None],
+        failed: Callable[[JournalError], None],
     ) -> None:
         self.run = run
         self.prefix = f"{seed:x}"
@@ -177,6 +194,7 @@ class Recorder:
         self.past: dict[int, Sequence[Sent | Effect | Ended]] = {}  # of deliveries that were being handled
         self.replies: dict[str, Message] = {}  # to their questions, by the question's id
         self.refusals: dict[str, BaseException] = {}  # likewise
+        self.asked_outside: dict[str, str] = {}  # of their questions those to the outside, and who asked
         self.settled: Mapping[str, object] = {}  # results of calls that were in doubt, by their key
         self.outsiders: set[str] = set()
         self.border = Border(address=self.address)
@@ -268,18 +286,35 @@ class Recorder:
             now = self.clock()
             self._note(Ended(self._next(), number, end, "", 0, now, now, self._sentence(error)))
             return
-        step.check_end()
+        try:
+            step.check_end()
+            states = self._states(step.agent, step.address)
+        except JournalError as failed:
+            self._failed(failed)
+            return
         if end != "retried":
             self._steps.pop(number, None)
         self._note(
             Ended(
                 self._next(), number, end, step.address, step.turn, step.began, max(step.time, self.clock()),
-                self._sentence(error), self._states(step.agent, step.address), step.posts, step.effects, step.ids,
+                self._sentence(error), states, step.posts, step.effects, step.ids,
             )
         )  # fmt: skip
 
     def _sentence(self, error: BaseException | None) -> str:
         return "" if error is None else self.redacted(f"{type(error).__name__}: {error}".encode()).decode()
+
+    def reply_to(self, question: str) -> Message | None:
+        """The reply that a step which is repeated has got to its question."""
+        return self.replies.pop(question, None)
+
+    def hold(self, cell: Cell, entry: Entry) -> bool:
+        """Whether a delivery has to wait until the record says that it is its turn."""
+        return False
+
+    def lacking(self) -> Diverged | None:
+        """What is on record and did not happen, if the run ends now."""
+        return None
 
     # ------------------------------------------------------------------------------------------ states
 
@@ -371,12 +406,13 @@ class Recorder:
         repeats: Repeats = "pure",
         request: Request | None = None,
         usage: Usage | None = None,
+        deltas: Sequence[str] = (),
     ) -> None:
-        """A step got a result from outside."""
+        """A step got a result from outside; that of a model perhaps in pieces."""
         step.learned(self.clock())
         failed = isinstance(result, BaseException)
         answer = written_error(result) if isinstance(result, BaseException) else result
-        asked = b"" if request is None or self.frozen else self._asked(request)
+        asked = b"" if request is None or self.frozen else self._asked(request, deltas)
         self._effect(
             step, n, kind, name, repeats, "failed" if failed else "done", began, answer=answer, asked=asked, usage=usage
         )
@@ -405,20 +441,21 @@ class Recorder:
             )
         )  # fmt: skip
 
-    def _asked(self, request: Request) -> bytes:
+    def deltas(self, past: Effect) -> Sequence[str]:
+        """The pieces in which an answer came."""
+        asked = from_json(past.asked) if past.asked else {}
+        if "deltas" in asked:
+            return tuple(asked["deltas"])
+        return (text,) if past.status == "done" and (text := COMPLETION.validate_json(past.answer).text) else ()
+
+    def _asked(self, request: Request, deltas: Sequence[str]) -> bytes:
         """A request by the hashes of its turns, each of which is kept once."""
         turns = [self._part(to_json(turn, bytes_mode="base64")) for turn in request.turns]
         tools = [self._part(to_json(tool)) for tool in request.tools]
         output = None if request.output is None else self._part(to_json(request.output))
-        return to_json(
-            {
-                "turns": turns,
-                "tools": tools,
-                "choice": request.tool_choice,
-                "output": output,
-                "settings": request.settings,
-            }
-        )
+        asked = {"turns": turns, "tools": tools, "choice": request.tool_choice, "output": output}
+        pieces = {"deltas": deltas} if deltas else {}
+        return self.redacted(to_json({**asked, "settings": request.settings, **pieces}))
 
     def _part(self, data: bytes) -> str:
         data = self.redacted(data)

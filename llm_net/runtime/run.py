@@ -123,7 +123,7 @@ class LocalRun:
         self.limits = limits
         self.observers = observers
         self.root = root
-        self.open = root is None  # more may come from outside
+        self.open = root is None and past is None  # more may come from outside
         self.outside: AbstractObject | None = None  # who spoke from there last
         self.outsiders: set[str] = set()  # and the ids of all who did
         self.engine: Machine | None = None
@@ -213,6 +213,9 @@ class LocalRun:
 
     async def send(self, message: Message) -> None:
         if self.engine is None or self.over:
+            if self._error is not None:
+                self._told = True
+                raise self._error
             raise RunCancelled("the run is not running")
         crowded = self._post_from_outside(message)
         while crowded is not None and len(crowded.queue) > crowded.limit and not self.over:
@@ -303,19 +306,32 @@ class LocalRun:
         if message.sender is not None:
             self.outside = message.sender
             self.outsiders.add(message.sender.id)
+            if self.recorder is not None:
+                self.recorder.outsiders.add(message.sender.id)
+        if message.reply_to is not None and self._answer(message, message.reply_to.id):
+            return None
         place = self.place
         if receiver is None or place.network is None:
             route = Route(self.agent, engine.cell_of(self.agent), place)
         else:
             route = place.route(receiver)
-        if message.reply_to is not None and (asked := self.waiters.pop(message.reply_to.id, None)) is not None:
-            self.count(1)
-            self.ended += 1
-            if self.watched:
-                self.show_taken(None, message, asked.caller.address)
-            asked.end(message)
-            return None
         return self._deliver(message, route)
+
+    def _answer(self, message: Message, question: str) -> bool:
+        """Whether somebody asked for this message: it goes to no mailbox then."""
+        asked, recorder = self.waiters.pop(question, None), self.recorder
+        asker = None if recorder is None else recorder.asked_outside.pop(question, None)
+        if asked is None and asker is None:
+            return False
+        self.count(1)
+        self.ended += 1
+        if self.watched:
+            self.show_taken(None, message, asked.caller.address if asked is not None else asker or "")
+        if asked is not None:
+            asked.end(message)
+        elif recorder is not None:
+            recorder.replies[question] = message  # for the step that asked, when it is repeated
+        return True
 
     def _deliver(self, message: Message, route: Route) -> Cell | None:
         """Put a message that no handler sent into a mailbox."""
@@ -466,9 +482,8 @@ class LocalRun:
     def handled(self, handling: Handled) -> None:
         """Tell that a message was handled well."""
         if self.recorder is not None:
-            step = handling.step
-            assert step is not None
-            self.recorder.ended(step, step.number, "handled")
+            assert handling.step is not None
+            self.recorder.ended(handling.step, handling.step.number, "handled")
         if self.observers:
             self.observe("handled", handling.address, handling.message)
 
@@ -670,6 +685,7 @@ class LocalRun:
         if self.recorder is not None and (step := handling.step) is not None:
             number = step.number
             self.recorder.ended(step, number, "retried")
+            delay = 0.0 if self.recorder.replays else delay
         method = handling.heard.name if handling.heard is not None else message.method
         entry = (message, self, handling.depth, handling.place, handling.heard, (type(message), method), number)
 
@@ -707,6 +723,8 @@ class LocalRun:
     def _cell_of(self, agent: GenAgent) -> Cell:
         assert self.engine is not None
         cell = self.engine.cell_of(agent)
+        if self.past is not None and self.past.replay:
+            cell.full = 0  # the record says what comes next
         if self._may_restart and cell.state is None:
             cell.state = self._copies(agent.__dict__)
         return cell
@@ -767,6 +785,8 @@ class LocalRun:
         """Start the periodic handlers of an agent, once."""
         engine = self.engine
         assert engine is not None
+        if self.past is not None and self.past.replay:
+            return  # the record says when
         for handler in type(agent).handlers.periodic():
             if (key := (id(agent), handler.name)) in self._ticking:
                 continue
@@ -829,6 +849,8 @@ class LocalRun:
             return
         if status == "done" and self._failing is not None:
             status, error = "failed", self._failing
+        if status == "done" and self.recorder is not None and (lacking := self.recorder.lacking()) is not None:
+            status, error = "failed", lacking
         self.over = self.special = True
         self._status, self._error = status, error
         if self.recorder is not None:

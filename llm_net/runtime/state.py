@@ -127,6 +127,11 @@ class Shadow:
         self._size = sum(map(len, self._bytes.values()))
         self.network_changed = AGENTS in self._bytes
 
+    @property
+    def kept(self) -> Mapping[str, bytes]:
+        """The JSON of its fields, as it was the last time."""
+        return self._bytes
+
     def take(self) -> None:
         """As it is now, it need not be kept: whoever builds the network builds it so."""
         self._bytes.update(self._news())
