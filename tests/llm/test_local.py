@@ -339,6 +339,13 @@ def test_one_model_serves_several_event_loops(local: LocalModel) -> None:
     assert len(answers) == 3
 
 
+def test_it_says_how_it_was_made() -> None:
+    given = LocalModel(slots=2, context=512, threads=3, temperature=0.1)
+
+    assert (given.slots, given.context, given.threads, given.temperature) == (2, 512, 3, 0.1)
+    assert 1 <= LocalModel().threads <= (os.cpu_count() or 1)
+
+
 def test_without_weights_the_cure_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
 
