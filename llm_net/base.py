@@ -8,6 +8,7 @@ import os
 from collections.abc import (
     AsyncGenerator,
     Awaitable,
+    Callable,
     Collection,
     Iterable,
     Iterator,
@@ -24,8 +25,8 @@ from random import Random
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, JsonValue
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind
 from pydantic_core import CoreSchema, PydanticOmit, PydanticUndefined
 
 from llm_net.address import AbstractObject, Reference
@@ -45,7 +46,8 @@ from llm_net.graph import ITSELF, Graph, Link
 from llm_net.limits import Limits
 from llm_net.mailbox import Mailbox
 from llm_net.message import Message, Role, origin, own_annotations, parse_arguments
-from llm_net.ports import Handling, Model, Observer, Run, Runtime
+from llm_net.ports import Handling, Journal, Model, Observer, Past, Run, Runtime, Statistics
+from llm_net.record import Repeats
 from llm_net.schema import Function, JsonSchema, function
 from llm_net.supervision import Directive, Failure
 
@@ -53,8 +55,11 @@ if TYPE_CHECKING:  # networkx is imported only when a graph is asked for: it cos
     from networkx import MultiDiGraph
 
 N = TypeVar("N", bound="GenNetwork")
+T = TypeVar("T")
 
 DEFAULT_LIMITS = Limits()
+
+_UNLIMITED = Limits(None, None, None, None, None)
 
 SHARED = "llm_net.shared"
 """In the memo of a deepcopy: agents are references, not parts of what is copied."""
@@ -90,7 +95,9 @@ class _AgentInitFn:
 
 
 class _WhatJsonCanSay(GenerateJsonSchema):
-    """Leaves out fields that hold live objects."""
+    """Leaves out fields that hold live objects, and live defaults."""
+
+    ignored_warning_kinds: ClassVar[set[JsonSchemaWarningKind]] = {"skipped-choice", "non-serializable-default"}  # type: ignore[misc]
 
     def handle_invalid_for_json_schema(self, schema: Mapping[str, Any], error_info: str) -> JsonSchemaValue:
         raise PydanticOmit
@@ -127,6 +134,9 @@ class GenAgent(AbstractObject, BaseModel):
     id: str = Field(default="", min_length=1, pattern="^([^/.]|[^/]{2,})$")  # "." alone is the network itself
     role: Role = "assistant"
     description: str = ""
+
+    version: ClassVar[int] = 1
+    """Raise it in a class whose fields change, and say by `upcast_state` how an older state is read."""
 
     concurrency: ClassVar[int] = 1
     """Messages that one agent of this class handles at a time."""
@@ -231,6 +241,37 @@ class GenAgent(AbstractObject, BaseModel):
     def stream(self, model: Model, request: Request) -> AsyncGenerator[Chunk]:
         """`complete`, piece by piece."""
         return _handling(self, "stream").stream(model, request)
+
+    def effect(
+        self,
+        name: str,
+        call: Callable[..., Awaitable[T] | T],
+        *,
+        repeats: Repeats = "once",
+        returns: type[T] | None = None,
+    ) -> Awaitable[T]:
+        """Do something outside: ask a service, read a file, throw dice. In a recorded run its result is kept, and a step that
+        is repeated after a crash, or replayed, gets it again without a call.
+
+        Args:
+            name: what it is called in the journal.
+            call: a function without arguments, async or not; one that is "idempotent" is given a key, which is the same for
+                each try of this call and for no other.
+            repeats: what to do if the process was killed between the call and its record: "pure", call again;
+                "idempotent", call again with the same key; "once", never again: InDoubt is raised.
+            returns: the type of the result, where it is not plain JSON.
+
+        Raises:
+            InDoubt: it must not happen twice, and may have happened.
+        """
+        from pydantic import TypeAdapter  # lazily: it takes a while, and most agents have no effects
+
+        adapter: TypeAdapter[T] = TypeAdapter(cast(Any, JsonValue if returns is None else returns))
+        return _handling(self, "effect").effect(name, call, adapter, repeats)
+
+    def delay(self, seconds: float) -> Awaitable[None]:
+        """Wait. In a recorded run the wait ends when it would have ended, also if the process was gone meanwhile."""
+        return _handling(self, "delay").delay(seconds)
 
     # ------------------------------------------------------------------------------------------ events
 
@@ -388,6 +429,7 @@ class GenAgent(AbstractObject, BaseModel):
         limits: Limits = DEFAULT_LIMITS,
         runtime: Runtime | None = None,
         observers: Sequence[Observer] = (),
+        journal: Journal | None = None,
     ) -> Run:
         """Prepare a run: `async with network.run(root) as run: …`.
 
@@ -396,8 +438,62 @@ class GenAgent(AbstractObject, BaseModel):
             limits: how far it may go.
             runtime: where it runs; None for this event loop.
             observers: who is told of everything that happens.
+            journal: keeps a record from which the run can be resumed, forked and replayed; it stays open.
         """
-        return (runtime or _default_runtime()).run(self, root, limits=limits, observers=observers)
+        return (runtime or _default_runtime()).run(self, root, limits=limits, observers=observers, journal=journal)
+
+    def resume(
+        self,
+        journal: Journal,
+        run: str,
+        message: Message | None = None,
+        *,
+        settle: Mapping[str, object] = MappingProxyType({}),
+        limits: Limits = DEFAULT_LIMITS,
+        runtime: Runtime | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> Run:
+        """Go on with a run of a journal: `async with network.resume(journal, run_id) as run: …`.
+
+        This network is built by the same code as that one was; what changed in it since is read from the journal. What was
+        being handled is handled again from its beginning, with the results it had got from outside.
+
+        Args:
+            run: its id.
+            message: one more from the outside, such as the answer that it waits for.
+            settle: what came of calls that were in doubt, by the key in the error; `REPEAT` to make one again.
+            limits, runtime, observers: as for `run`; the counts go on where they were, the seconds begin anew.
+
+        Raises:
+            UnknownRun, NotResumable, JournalFailed: on entering it.
+        """
+        past = Past(run, settle=settle)
+        return (runtime or _default_runtime()).run(
+            self, message, limits=limits, observers=observers, journal=journal, past=past
+        )
+
+    def fork(
+        self,
+        journal: Journal,
+        run: str,
+        at: str,
+        *,
+        edit: Mapping[str, object] | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        runtime: Runtime | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> Run:
+        """Begin a new run that has another one's past: all up to a message, and nothing that came later.
+
+        Args:
+            run: the id of the other run.
+            at: the id of the message: the last thing that both have.
+            edit: fields that this message has in the new run, as JSON: `{"body": "Ask for less"}`.
+        """
+        past = Past(run, at=at, edit=edit)
+        return (runtime or _default_runtime()).run(
+            self, None, limits=limits, observers=observers, journal=journal, past=past
+        )
 
     async def areceive(
         self,
@@ -406,13 +502,14 @@ class GenAgent(AbstractObject, BaseModel):
         limits: Limits = DEFAULT_LIMITS,
         runtime: Runtime | None = None,
         observers: Sequence[Observer] = (),
+        journal: Journal | None = None,
     ) -> AsyncGenerator[Message]:
         """Handle a message and give each message that is sent in consequence.
 
         On an agent: what its handler sends, to whomever, is given and goes no further. On a network: everything that its
         agents send each other is given, and the run goes on until nothing is pending.
         """
-        async with self.run(message, limits=limits, runtime=runtime, observers=observers) as run:
+        async with self.run(message, limits=limits, runtime=runtime, observers=observers, journal=journal) as run:
             async for sent in run:
                 yield sent
 
@@ -423,12 +520,44 @@ class GenAgent(AbstractObject, BaseModel):
         limits: Limits = DEFAULT_LIMITS,
         runtime: Runtime | None = None,
         observers: Sequence[Observer] = (),
+        journal: Journal | None = None,
     ) -> Iterator[Message]:
         """`areceive` for code that is not async: the same engine behind a blocking door. Also works where an event loop
         is already running, such as a notebook."""
         from llm_net.runtime.door import iterate
 
-        return iterate(partial(self.areceive, message, limits=limits, runtime=runtime, observers=observers))
+        given = partial(self.areceive, message, limits=limits, runtime=runtime, observers=observers, journal=journal)
+        return iterate(given)
+
+    async def replay(self, journal: Journal, run: str, *, runtime: Runtime | None = None) -> Statistics:
+        """Run the same code against the record of a run: no model, tool or clock is asked, nothing is kept.
+
+        Returns:
+            The counts of what was replayed. Steps that never ended are left out.
+
+        Raises:
+            Diverged: the code does something else than the record says; it names the first difference.
+            UnknownRun, JournalFailed: there is nothing to replay.
+        """
+        again = (runtime or _default_runtime()).run(
+            self, None, limits=_UNLIMITED, observers=(), journal=journal, past=Past(run, replay=True)
+        )
+        async with again:
+            pass
+        return again.statistics()
+
+    # ------------------------------------------------------------------------------------------ what journals keep
+
+    @classmethod
+    def storable(cls) -> frozenset[str]:
+        """The fields that JSON can say; a journal keeps no others. Narrow it for what need not be kept."""
+        schema = cls.model_json_schema(schema_generator=_WhatJsonCanSay, by_alias=False)
+        return frozenset(schema.get("properties", ()))
+
+    @classmethod
+    def upcast_state(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """The fields that an older version of this class left in a journal, as this one has them. By default as they are."""
+        return fields
 
     async def aresult_of(
         self,

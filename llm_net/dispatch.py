@@ -88,7 +88,7 @@ class Table:
     def __init__(self, subject: str, reserved: Iterable[str] = ()) -> None:
         self._subject = subject
         self.ticks = False  # whether a handler is called by the clock
-        self.everyday: dict[tuple[type[Message], str], Handler] = {}  # a runtime's: what it found and may call at once
+        self.everyday: dict[str, dict[type[Message], Handler]] = {}  # a runtime's: what it found and may call at once
         self._reserved = frozenset(reserved)
         self._verbs: dict[str, list[Handler]] = {}
         self._typed: list[Handler] = []

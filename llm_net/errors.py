@@ -25,6 +25,13 @@
         NotHandling            asked for what exists only while a message is handled
         AlreadyRunning         one network, two event loops
         Stuck                  nothing can happen any more in a simulated world
+      JournalError
+        JournalFailed          the journal cannot be written or read
+        UnknownRun             there is no such run in the journal
+        NotResumable           the network is not the one that the run was recorded with
+        Diverged               the code does something else than the record says
+        InDoubt                a call that must not be repeated may have happened
+        EffectFailed           what a call to the outside raised when it was recorded
       ModelError
         ModelUnavailable       the model cannot be reached or started
         RateLimited            the provider asks us to wait
@@ -360,6 +367,89 @@ class Stuck(RunError):
             f"nothing can happen any more, and still wait: {', '.join(self.waiting)}; "
             "wait for what happens outside of this loop with `simulation.outside(…)`"
         )
+
+
+# ---------------------------------------------------------------------------------------------- journals
+
+
+@dataclass(eq=False)
+class JournalError(LlmNetError):
+    """A run and its record do not go together."""
+
+
+@dataclass(eq=False)
+class JournalFailed(JournalError):
+    """The journal cannot be written or read. What was written before is kept."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return f"the journal failed: {self.problem}; the run can be resumed from what is in it"
+
+
+@dataclass(eq=False)
+class UnknownRun(JournalError):
+    """There is no such run in the journal."""
+
+    run: str
+    near: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"no run {self.run!r} in this journal{_did_you_mean(self.near) or '; `llm-net runs` lists them'}"
+
+
+@dataclass(eq=False)
+class NotResumable(JournalError):
+    """The network is not the one that the run was recorded with, or cannot be found again."""
+
+    network: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"network {self.network!r}: {self.problem}"
+
+
+@dataclass(eq=False)
+class Diverged(JournalError):
+    """The code does something else than the record says. Change nothing in it that a recorded step depends on, or fork."""
+
+    agent: str
+    number: int
+    what: str
+    recorded: str
+    found: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.agent!r} diverges from its record at step {self.number}, {self.what}: "
+            f"recorded was {self.recorded}, now it is {self.found}"
+        )
+
+
+@dataclass(eq=False)
+class InDoubt(JournalError):
+    """A call that must not be repeated was begun and has no result on record: it may have happened."""
+
+    agent: str
+    name: str
+    key: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.agent!r} began {self.name!r}, which must not happen twice, and was stopped before its result was kept; "
+            f"find out whether it happened, and resume with settle={{{self.key!r}: result}}, or with REPEAT for the result"
+        )
+
+
+@dataclass(eq=False)
+class EffectFailed(JournalError):
+    """What a call to the outside raised when it was recorded, where its class is not one of ours or of Python's."""
+
+    kind: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.reason}"
 
 
 # ---------------------------------------------------------------------------------------------- models

@@ -6,18 +6,32 @@ when one is right.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Iterable, MutableMapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 from llm_net.address import AbstractObject
 from llm_net.chat import Chunk, Completion, Embeddings, Price, Request, Usage
 from llm_net.event import Event
 from llm_net.limits import Limits
 from llm_net.message import Message, Source
+from llm_net.record import Fact, Opened, Repeats, RunInfo, Select
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 T = TypeVar("T")
 
@@ -92,6 +106,72 @@ class Observer(Protocol):
         ...
 
 
+class Journal(Protocol):
+    """Keeps the facts of runs, in the order in which they were noted. One journal may keep many runs.
+
+    A run that was forked (`Begun.parent`, `Begun.cut`) has its parent's facts up to the cut as its own beginning: they are
+    read as its own and never copied. What cannot be kept or read raises JournalFailed and leaves what was kept before.
+    """
+
+    async def write(self, run: str, facts: Sequence[Fact]) -> None:
+        """Keep facts: all or none of them, and durably before it returns. Raises JournalFailed, also if one of these places
+        in the order is taken already: then somebody else goes on with the same run."""
+        ...
+
+    async def open(self, run: str, *, upto: int | None = None) -> Opened:
+        """What is needed to go on with a run, as it was after the fact at place `upto`. Raises UnknownRun."""
+        ...
+
+    def read(self, run: str, select: Select = Select()) -> AsyncIterator[Fact]:  # noqa: B008 - frozen
+        """Facts of a run, in their order. Raises UnknownRun."""
+        ...
+
+    async def runs(self) -> Sequence[RunInfo]:
+        """The runs that it keeps, the latest last."""
+        ...
+
+    async def forget(self, run: str, *, keep_open: bool = False) -> None:
+        """Delete a run, or of one that may go on all that `open` does not need. Raises JournalFailed for a run that a fork
+        begins with, and UnknownRun."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back what it holds. May be called twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a run goes on with.
+
+    Args:
+        run: of the journal.
+        settle: results of calls that were in doubt, by their keys; REPEAT to make such a call again.
+        at: for a fork, the id of the last message of that run that both share; None to go on with the run itself.
+        edit: fields that this message has in the fork.
+        replay: do only what is on record, ask nothing outside, and note nothing.
+    """
+
+    run: str
+    settle: Mapping[str, object] = field(default_factory=dict)
+    at: str | None = None
+    edit: Mapping[str, object] | None = None
+    replay: bool = False
+
+
+REPEAT: Final = object()
+"""For `settle`: make that call again, it has not happened."""
+
+
+@runtime_checkable
+class Redacts(Protocol):
+    """A journal that takes secrets out of what is kept."""
+
+    def redact(self, data: bytes) -> bytes:
+        """JSON without secrets; of the same JSON always the same."""
+        ...
+
+
 class Clock(Protocol):
     """The time of day of a run."""
 
@@ -141,7 +221,8 @@ class DeadLetter:
     reason: BaseException
 
 
-Status: TypeAlias = Literal["running", "done", "failed", "cancelled", "limited"]
+Status: TypeAlias = Literal["running", "done", "failed", "cancelled", "limited", "waiting"]
+"""A run that is "waiting" has come to where only an answer from outside helps, and is in a journal: resume it with one."""
 
 
 class Run(Protocol):
@@ -196,9 +277,17 @@ class Runtime(Protocol):
     """Where agents run."""
 
     def run(
-        self, network: AbstractObject, root: Message | None, *, limits: Limits, observers: Sequence[Observer]
+        self,
+        network: AbstractObject,
+        root: Message | None,
+        *,
+        limits: Limits,
+        observers: Sequence[Observer],
+        journal: Journal | None = None,
+        past: Past | None = None,
     ) -> Run:
-        """Prepare a run of this network (a GenNetwork, or one agent); nothing starts before it is entered."""
+        """Prepare a run of this network (a GenNetwork, or one agent), recorded in a journal, and going on with what is there
+        if there is a past; nothing starts before it is entered."""
         ...
 
 
@@ -233,3 +322,7 @@ class Handling(Protocol):
     def listened(self, event: str) -> bool: ...
     def complete(self, model: Model, request: Request) -> Awaitable[Completion]: ...
     def stream(self, model: Model, request: Request) -> AsyncGenerator[Chunk]: ...
+    def delay(self, seconds: float) -> Awaitable[None]: ...
+    def effect(
+        self, name: str, call: Callable[..., Awaitable[T] | T], type: TypeAdapter[T], repeats: Repeats
+    ) -> Awaitable[T]: ...

@@ -54,13 +54,13 @@ class Elsewhere(Message):
     """
 
 
-_LONG_AGO = datetime.fromtimestamp(0, UTC)
+LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 def kind_of(cls: type[Message]) -> str:
     """The name of a class of messages on the wire. A script is `__main__` in every process that it starts."""
     module = "__main__" if cls.__module__ == "__mp_main__" else cls.__module__
-    return f"{module}:{cls.__qualname__}"
+    return f"{module}:{cls.__qualname__}" + (f"@{cls.version}" if cls.version > 1 else "")
 
 
 def encode(
@@ -186,6 +186,56 @@ class _Memory:
         """The message with this id, if it is one of the last `among` that were kept."""
         number, message = self._messages.get(id, (-1, None))
         return message if among is None or self._count - number <= among else None
+
+
+def encode_alone(message: Message, border: Border) -> bytes:
+    """Write a message without its thread, as JSON: `{"kind": …, "fields": …}`. Raises WireError."""
+    return _record(message, "json", border)
+
+
+def decode_alone(data: bytes, border: Border) -> Message:
+    """Read what `encode_alone` wrote; `border` knows the message that it answers. Raises WireError."""
+    try:
+        record = from_json(data)
+    except ValueError as unreadable:
+        raise WireError(f"it cannot be read as json: {_short(str(unreadable))}") from None
+    ((name, fields),) = _records({"v": VERSION, "thread": [record]})
+    return _made(*_upcast(name, fields), border)
+
+
+Upcast: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+"""The fields of an older version of a message as those of a younger one."""
+
+
+def upcast(old: str, new: type[Message]) -> Callable[[Upcast], Upcast]:
+    """Say how messages that were written under an older kind are read: `@upcast("shop:Bid", Bid)`.
+
+    Args:
+        old: the name that the class had: `module:qualname`, with `@2` and so on after it from its second `version` on.
+        new: the class that has its place now; if it is the same class, raise its `version`.
+    """
+
+    def register(function: Upcast) -> Upcast:
+        _upcasts[old] = new, function
+        return function
+
+    return register
+
+
+_upcasts: dict[str, tuple[type[Message], Upcast]] = {}
+
+
+def _upcast(name: str, fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """As the youngest version has it."""
+    passed: set[str] = set()
+    while name in _upcasts and name not in passed:
+        passed.add(name)
+        new, function = _upcasts[name]
+        try:
+            name, fields = kind_of(new), function(dict(fields))
+        except Exception as failed:
+            raise WireError(f"{name} cannot be upcast: {type(failed).__name__}: {_short(str(failed))}") from failed
+    return name, fields
 
 
 # ---------------------------------------------------------------------------------------------- writing
@@ -314,29 +364,34 @@ def _read(
 
     def message(id: str) -> Message:
         known = here[id] if id in here else remembered(id)
-        return Elsewhere(id=id, created_at=_LONG_AGO) if known is None else known
+        return Elsewhere(id=id, created_at=LONG_AGO) if known is None else known
 
     border = Border(agent=agent, message=message)
     last: Message | None = None
-    for name, fields in _records(document):
-        kind = _kind(name)
-        if kinds is not None and kind not in kinds:
-            raise WireError(f"messages of kind {name} are not let in here; allow them in `kinds`")
-        if missing := [field for field in ("id", "created_at") if field not in fields]:
-            raise WireError(f"{name} without {' and '.join(missing)}")
+    for written, content in _records(document):
+        name, fields = _upcast(written, content)
         if last is not None and fields.get("reply_to") != last.id:
             raise WireError("a message of its thread does not answer the one before it")
-        try:
-            # Once more as JSON text, for only there pydantic lets strict classes take what JSON has no type for.
-            last = kind.model_validate_json(to_json(fields), context=border, by_alias=False, by_name=True)
-        except ValidationError as invalid:
-            raise WireError(f"{name} with wrong fields: {_short(_sentence(invalid))}") from None
-        except Exception as failed:  # validators of anybody's classes see hostile values here, and may stumble
-            raise WireError(f"{name} cannot be made: {type(failed).__name__}: {_short(str(failed))}") from failed
+        last = _made(name, fields, border, kinds)
         if last.id in here:
             raise WireError("its thread has one message twice")
         here[last.id] = last
     return list(here.values())
+
+
+def _made(name: str, fields: dict[str, Any], border: Border, kinds: Container[type[Message]] | None = None) -> Message:
+    kind = _kind(name)
+    if kinds is not None and kind not in kinds:
+        raise WireError(f"messages of kind {name} are not let in here; allow them in `kinds`")
+    if missing := [field for field in ("id", "created_at") if field not in fields]:
+        raise WireError(f"{name} without {' and '.join(missing)}")
+    try:
+        # Once more as JSON text, for only there pydantic lets strict classes take what JSON has no type for.
+        return kind.model_validate_json(to_json(fields), context=border, by_alias=False, by_name=True)
+    except ValidationError as invalid:
+        raise WireError(f"{name} with wrong fields: {_short(_sentence(invalid))}") from None
+    except Exception as failed:  # validators of anybody's classes see hostile values here, and may stumble
+        raise WireError(f"{name} cannot be made: {type(failed).__name__}: {_short(str(failed))}") from failed
 
 
 def _records(document: object) -> list[tuple[str, dict[str, Any]]]:

@@ -15,11 +15,14 @@ from llm_net.errors import (
     AmbiguousAddress,
     CallTimeout,
     Deadlock,
+    Diverged,
+    EffectFailed,
     InvalidArguments,
     LimitReached,
     LlmNetError,
     MailboxFull,
     MissingDependency,
+    NotResumable,
     NotUnderstood,
     RateLimited,
     RunCancelled,
@@ -96,7 +99,9 @@ def test_facts_are_plain_values_with_names(kind: type[LlmNetError]) -> None:
 
 
 LEAVES = [kind for kind in ALL if not kind.__subclasses__()]
-SAYS_WHAT_OTHERS_SAY = {WireError, InvalidArguments, AgentFailed, CallTimeout, RunCancelled}
+SAYS_WHAT_OTHERS_SAY = {
+    WireError, InvalidArguments, AgentFailed, CallTimeout, RunCancelled, NotResumable, EffectFailed, Diverged
+}  # fmt: skip
 """Leaves that pass on what somebody else found, who knows the cure; or for which there is none to give."""
 
 

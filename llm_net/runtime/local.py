@@ -15,7 +15,7 @@ from llm_net.address import AbstractObject
 from llm_net.base import GenAgent
 from llm_net.limits import Limits
 from llm_net.message import Message, unique_id
-from llm_net.ports import Clock, Observer, World
+from llm_net.ports import Clock, Journal, Observer, Past, World
 from llm_net.runtime.engine import Engine
 from llm_net.runtime.run import LocalRun
 
@@ -35,7 +35,14 @@ class LocalRuntime:
         self._clock = clock
 
     def run(
-        self, network: AbstractObject, root: Message | None, *, limits: Limits, observers: Sequence[Observer]
+        self,
+        network: AbstractObject,
+        root: Message | None,
+        *,
+        limits: Limits,
+        observers: Sequence[Observer],
+        journal: Journal | None = None,
+        past: Past | None = None,
     ) -> LocalRun:
         """Prepare a run of this network (a GenNetwork, or one agent); nothing starts before it is entered."""
         if not isinstance(network, GenAgent):
@@ -48,10 +55,15 @@ class LocalRuntime:
         if seed is not None:
             name = f"run-{seed:x}"
         else:
-            seed = int.from_bytes(os.urandom(4), "big")
+            seed = int.from_bytes(os.urandom(6), "big")
         if source is None and (name is not None or self._clock is not None):
             source = _OwnSource(f"{seed:x}", self._clock or world)
-        return LocalRun(network, root, limits, tuple(observers), name or unique_id(), seed, source, world, Engine.here)
+        if past is not None and past.at is None:
+            name = past.run
+        elif name is None or journal is not None:  # a journal may keep many runs of one seed
+            name = unique_id()
+        observing = tuple(observers)
+        return LocalRun(network, root, limits, observing, name, seed, source, world, Engine.here, journal, past)
 
 
 class _OwnSource:

@@ -16,11 +16,12 @@ from contextlib import suppress
 from contextvars import Context, copy_context
 from copy import deepcopy
 from datetime import UTC, datetime
+from functools import partial
 from inspect import isawaitable, iscoroutine
 from random import Random
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Any, Literal, Protocol, Self, cast
 
 from llm_net.address import AbstractObject
 from llm_net.base import SHARED, GenAgent, GenNetwork
@@ -32,6 +33,7 @@ from llm_net.errors import (
     AlreadyRunning,
     Deadlock,
     Expired,
+    JournalFailed,
     LimitReached,
     MailboxFull,
     NotUnderstood,
@@ -41,10 +43,12 @@ from llm_net.errors import (
 from llm_net.event import Callback, Event
 from llm_net.limits import Limits
 from llm_net.message import Message, Source
-from llm_net.ports import DeadLetter, Model, Observation, Observer, Statistics, Status, World
+from llm_net.ports import DeadLetter, Journal, Model, Observation, Observer, Past, Statistics, Status, World
 from llm_net.runtime.budget import Budget
 from llm_net.runtime.cell import Cell, Entry
+from llm_net.runtime.past import opened
 from llm_net.runtime.place import Place, Route
+from llm_net.runtime.recorder import Recorder, Step
 from llm_net.runtime.step import Body
 from llm_net.runtime.waiting import Handled, Tap, Waiter
 from llm_net.supervision import Directive, Failure, Retry
@@ -74,6 +78,10 @@ class Machine(Protocol):
         """Let an agent that was kept busy handle the same message once more."""
         ...
 
+    def bring_back(self, cell: Cell, entry: Entry) -> None:
+        """Put a message into the mailbox in which it was before."""
+        ...
+
 
 UNLIMITED = 1 << 62
 
@@ -85,11 +93,11 @@ class LocalRun:
 
     __slots__ = (
         "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_failing", "_held",
-        "_machine", "_may_restart", "_randoms", "_retries", "_seconds", "_status", "_threads", "_ticking", "_ticks",
+        "_journal", "_machine", "_may_restart", "_randoms", "_retries", "_seconds", "_status", "_threads", "_ticking", "_ticks",
         "_timers", "_told", "_watching", "_working", "abandoned", "agent", "blocked", "context", "crowding", "ended",
         "engine", "id", "idle", "limits", "max_depth", "max_messages", "observers", "open", "outside", "outsiders",
-        "over", "place", "result", "root", "seed", "sent", "source", "spare", "special", "started", "taps", "tasks",
-        "waiters", "watched", "world",
+        "over", "past", "place", "recorder", "result", "root", "seed", "sent", "source", "spare", "special", "started",
+        "taps", "tasks", "waiters", "watched", "world",
     )  # fmt: skip
 
     def __init__(
@@ -103,6 +111,8 @@ class LocalRun:
         source: Source | None,
         world: World | None,
         machine: Callable[[], Machine],
+        journal: Journal | None = None,
+        past: Past | None = None,
     ) -> None:
         self.id = id
         self.seed = seed
@@ -113,15 +123,18 @@ class LocalRun:
         self.limits = limits
         self.observers = observers
         self.root = root
-        self.open = root is None  # more may come from outside
+        self.open = root is None and past is None  # more may come from outside
         self.outside: AbstractObject | None = None  # who spoke from there last
         self.outsiders: set[str] = set()  # and the ids of all who did
         self.engine: Machine | None = None
         self.place = Place(agent if isinstance(agent, GenNetwork) else None, None, "", self._cell_of)
         # hot
         self.over = False
-        self.watched = bool(observers)
-        self.special = bool(observers)  # over, observed, or with deadlines: more to do for each message
+        self.recorder: Recorder | None = None
+        self._journal = journal
+        self.past = past  # what it goes on with
+        self.watched = bool(observers) or journal is not None
+        self.special = self.watched  # over, observed, recorded, or with deadlines: more to do for each message
         self.sent = 0
         self.ended = 0
         self.spare = 0  # callbacks under way, less ticks that wait: nothing is pending when sent == ended - spare
@@ -200,6 +213,9 @@ class LocalRun:
 
     async def send(self, message: Message) -> None:
         if self.engine is None or self.over:
+            if self._error is not None:
+                self._told = True
+                raise self._error
             raise RunCancelled("the run is not running")
         crowded = self._post_from_outside(message)
         while crowded is not None and len(crowded.queue) > crowded.limit and not self.over:
@@ -232,7 +248,7 @@ class LocalRun:
             await self.wait()
         finally:
             self.taps.remove(tap)
-            self.watched = bool(self.observers or self.taps)
+            self.watched = bool(self.observers or self.taps or self.recorder)
             tap.make_room()
 
     async def __aenter__(self) -> Self:
@@ -251,14 +267,16 @@ class LocalRun:
         self._watch()
         if self.limits.seconds is not None:
             self._timers.add(engine.loop.call_later(self.limits.seconds, self.limit_reached, "seconds"))
-        if self.root is not None:
-            try:
+        try:
+            if self._journal is not None:
+                self.recorder = await opened(self, self._journal)
+            if self.root is not None:
                 self._post_from_outside(self.root)
-            except BaseException as error:
-                self.finish("failed", error)
-                await self._ended.wait()
-                raise
-            engine.loop.call_soon(self.look)
+        except BaseException as error:
+            self.finish("failed", error)
+            await self._ended.wait()
+            raise
+        engine.loop.call_soon(self.look)
         return self
 
     async def __aexit__(
@@ -288,39 +306,66 @@ class LocalRun:
         if message.sender is not None:
             self.outside = message.sender
             self.outsiders.add(message.sender.id)
+            if self.recorder is not None:
+                self.recorder.outsiders.add(message.sender.id)
+        if message.reply_to is not None and self._answer(message, message.reply_to.id):
+            return None
         place = self.place
         if receiver is None or place.network is None:
             route = Route(self.agent, engine.cell_of(self.agent), place)
         else:
             route = place.route(receiver)
-        if message.reply_to is not None and (asked := self.waiters.pop(message.reply_to.id, None)) is not None:
-            self.count(1)
-            self.ended += 1
-            if self.watched:
-                self.show_taken(message, asked.caller.address, tapped=False)
-            asked.end(message)
-            return None
         return self._deliver(message, route)
+
+    def _answer(self, message: Message, question: str) -> bool:
+        """Whether somebody asked for this message: it goes to no mailbox then."""
+        asked, recorder = self.waiters.pop(question, None), self.recorder
+        asker = None if recorder is None else recorder.asked_outside.pop(question, None)
+        if asked is None and asker is None:
+            return False
+        self.count(1)
+        self.ended += 1
+        if self.watched:
+            self.show_taken(None, message, asked.caller.address if asked is not None else asker or "")
+        if asked is not None:
+            asked.end(message)
+        elif recorder is not None:
+            recorder.replies[question] = message  # for the step that asked, when it is repeated
+        return True
 
     def _deliver(self, message: Message, route: Route) -> Cell | None:
         """Put a message that no handler sent into a mailbox."""
         assert self.engine is not None
         self.count(1)
+        number = 0
         if self.watched:
-            self.show(message, route.place.address(route.agent), tapped=False)
+            _, number = self.show(None, message, route.place.address(route.agent))
         if message.deadline is not None:
             self.special = True
         # No message caused it.
-        return self.engine.put(route.cell, (message, self, 1, route.place, None, (type(message), message.method)))
+        return self.engine.put(route.cell, (message, self, 1, route.place, None, message.method, number))
 
-    def deliver_outside(self, message: Message, waiter: Waiter | None) -> Tap | None:
+    def deliver_outside(self, handling: Handled, message: Message, waiter: Waiter | None) -> Tap | None:
         """Give a message to whoever started the run."""
         self.count(1)
         self.ended += 1
         self.result = message
         if waiter is not None:
             self.waiters[message.id] = waiter
-        return self.show_taken(message, "") if self.watched else None
+        return self.show_taken(handling, message, "") if self.watched else None
+
+    def refuse(self, waiter: Waiter, error: BaseException) -> None:
+        """Tell who waits for a reply that none will come."""
+        if self.recorder is not None and not waiter.done:
+            self.recorder.refused(waiter.caller.step, waiter.message, error)
+        waiter.end(None, error)
+
+    def restore(self, sent: int, handled: int, ends: Mapping[str, int], usage: Usage) -> None:
+        """Go on with these counts."""
+        self.sent = sent
+        self._ends.update(ends)
+        self.ended = handled + self._ends.total()
+        self._budget.used = usage
 
     # ------------------------------------------------------------------------------------------ counting
 
@@ -374,6 +419,15 @@ class LocalRun:
             return
         asked: list[tuple[Handled, Waiter]] = []
         held: set[str] = set()  # questions that somebody still has, though he waits himself
+        outside = False
+        if self.recorder is not None:  # who was asked outside may answer when the run is resumed
+            held.update(
+                waiter.message.id
+                for _, waiters in self.blocked.values()
+                for waiter in waiters
+                if waiter.receiver is None
+            )
+            outside = bool(held)
         for handling, (_, waiters) in self.blocked.items():
             held.update(message.id for message in handling.message.thread())
             held.update(entry[0].id for entry in handling.cell.queue)
@@ -383,26 +437,53 @@ class LocalRun:
             if waiter.message.id not in held:
                 receiver = waiter.message.receiver.id if waiter.message.receiver is not None else ""
                 self.waiters.pop(waiter.message.id, None)
-                waiter.end(None, Unanswered(handling.address, receiver, waiter.message.method))
+                self.refuse(waiter, Unanswered(handling.address, receiver, waiter.message.method))
         if not any(future.done() for future, _ in self.blocked.values()):  # nobody can go on for that
+            if outside:
+                self.finish("waiting", None)
+                return
             for _, waiter in asked:
                 self.waiters.pop(waiter.message.id, None)
-                waiter.end(None, Deadlock(ring))
+                self.refuse(waiter, Deadlock(ring))
 
     # ------------------------------------------------------------------------------------------ telling
 
-    def show(self, message: Message, address: str, *, tapped: bool = True) -> Tap | None:
-        """Tell readers and observers of a message on its way. Gives a reader's tap if it is full."""
+    def show(
+        self,
+        handling: Handled | None,
+        message: Message,
+        address: str,
+        *,
+        waits: bool = True,
+        event: Event | None = None,
+    ) -> tuple[Tap | None, int]:
+        """Tell readers, observers and the journal of a message on its way; it comes from outside if nobody handles
+        anything. Gives the tap of one who cannot follow, and the number of the delivery."""
+        number, full = 0, None
+        if self.recorder is not None:
+            step, depth = (None, 1) if handling is None else (handling.step, handling.depth + 1)
+            number = self.recorder.sent(step, message, address, depth, waits=waits, event=event)
+            full = self.recorder.full
         if self.observers:
-            self.observe("sent", address, message)
-        return self.tap(message) if tapped and self.taps else None
+            self.observe("sent", address, message, event=None if event is None else event.name)
+        if handling is not None and event is None and self.taps:
+            full = self.tap(message) or full
+        return full, number
 
-    def show_taken(self, message: Message, address: str, *, tapped: bool = True) -> Tap | None:
+    def show_taken(self, handling: Handled | None, message: Message, address: str) -> Tap | None:
         """Tell of a message that goes to who waits for it, not to a mailbox: a reply, or one to the outside."""
-        tap = self.show(message, address, tapped=tapped)
+        full, _ = self.show(handling, message, address, waits=False)
         if self.observers:
             self.observe("handled", address, message)
-        return tap
+        return full
+
+    def handled(self, handling: Handled) -> None:
+        """Tell that a message was handled well."""
+        if self.recorder is not None:
+            assert handling.step is not None
+            self.recorder.ended(handling.step, handling.step.number, "handled")
+        if self.observers:
+            self.observe("handled", handling.address, handling.message)
 
     def tap(self, message: Message) -> Tap | None:
         """Give a message to the readers."""
@@ -505,8 +586,19 @@ class LocalRun:
 
     # ------------------------------------------------------------------------------------------ other ends than handled
 
-    def end_entry(self, kind: str, message: Message, address: str, error: BaseException | None = None) -> None:
-        """Count a delivery that came to another end than being handled."""
+    def end_entry(
+        self,
+        kind: Literal["failed", "expired", "cancelled", "rejected", "dead"],
+        message: Message,
+        address: str,
+        error: BaseException | None = None,
+        *,
+        number: int = 0,
+        step: Step | None = None,
+    ) -> None:
+        """Count a delivery that came to another end than being handled: that of a step, or of this number."""
+        if self.recorder is not None:
+            self.recorder.ended(step, number if step is None else step.number, kind, error)
         if self._ticks:
             self.tick_begins(message)
         self._ends[kind] += 1
@@ -514,12 +606,14 @@ class LocalRun:
             self.observe(kind, address, message, error=error)
         self.settle(1)
 
-    def bury(self, message: Message, address: str, reason: BaseException) -> None:
+    def bury(
+        self, message: Message, address: str, reason: BaseException, *, number: int = 0, step: Step | None = None
+    ) -> None:
         """Put a message to the dead letters."""
         self._dead.append(DeadLetter(message, address, reason))
         if (waiter := self.waiters.pop(message.id, None)) is not None:
-            waiter.end(None, reason)
-        self.end_entry("dead", message, address, reason)
+            self.refuse(waiter, reason)
+        self.end_entry("dead", message, address, reason, number=number, step=step)
 
     def expired(self, entry: Entry, cell: Cell) -> bool:
         """End a delivery whose time is over: its deadline passed, or whoever called for it gave up."""
@@ -529,8 +623,8 @@ class LocalRun:
             return False
         error = Expired(place.address(cell.agent), message.method)
         if (waiter := self.waiters.pop(message.id, None)) is not None:
-            waiter.end(None, error)
-        self.end_entry("expired", message, error.address, error)
+            self.refuse(waiter, error)
+        self.end_entry("expired", message, error.address, error, number=entry[6])
         return True
 
     def tell_caller(self, handling: Handled, error: BaseException) -> bool:
@@ -539,8 +633,8 @@ class LocalRun:
         if waiter is None or waiter.receiver is not handling.cell:
             return False
         del self.waiters[handling.message.id]
-        waiter.end(None, _failure(handling.address, handling.message, error))
-        self.end_entry("failed", handling.message, handling.address, error)
+        self.refuse(waiter, _failure(handling.address, handling.message, error))
+        self.end_entry("failed", handling.message, handling.address, error, step=handling.step)
         return True
 
     # ------------------------------------------------------------------------------------------ supervision
@@ -568,7 +662,7 @@ class LocalRun:
             if directive == "restart":
                 self._restart(handling)
             if directive in ("restart", "skip"):
-                self.bury(message, address, error)
+                self.bury(message, address, error, step=handling.step)
                 return None
             if directive == "stop":
                 break
@@ -576,7 +670,7 @@ class LocalRun:
         self.finish(
             "failed", _failure(handling.address, handling.message, error)
         )  # first: the last message to end would end the run as done
-        self.end_entry("failed", message, address, error)
+        self.end_entry("failed", message, address, error, step=handling.step)
         return None
 
     def retry_later(self, handling: Handled, delay: float) -> None:
@@ -585,8 +679,13 @@ class LocalRun:
         assert engine is not None
         if self.observers:
             self.observe("retried", handling.address, message, seconds=delay)
-        method = handling.heard.name if handling.heard is not None else message.method
-        entry = (message, self, handling.depth, handling.place, handling.heard, (type(message), method))
+        number = 0
+        if self.recorder is not None and (step := handling.step) is not None:
+            number = step.number
+            self.recorder.ended(step, number, "retried")
+            delay = 0.0 if self.recorder.replays else delay
+        name = handling.heard.name if handling.heard is not None else message.method
+        entry = (message, self, handling.depth, handling.place, handling.heard, name, number)
 
         def again() -> None:
             self._retries.pop(timer, None)
@@ -622,6 +721,8 @@ class LocalRun:
     def _cell_of(self, agent: GenAgent) -> Cell:
         assert self.engine is not None
         cell = self.engine.cell_of(agent)
+        if self.past is not None and self.past.replay:
+            cell.full = 0  # the record says what comes next
         if self._may_restart and cell.state is None:
             cell.state = self._copies(agent.__dict__)
         return cell
@@ -643,16 +744,18 @@ class LocalRun:
             if "restart" in (rule, getattr(rule, "then", None)) or type(network).supervise is not GenNetwork.supervise:
                 self._may_restart = True
             self._tick(network, place)
-            network._graph.watchers[self] = self._changed
+            network._graph.watchers[self] = partial(self._changed, network)
             self._watching.append(network)
             for agent in network._graph.periodic.values():
                 self._tick(agent, place)
             places.extend(place.inner(cast(GenNetwork, inner)) for inner in network._graph.networks.values())
 
-    def _changed(self, added: AbstractObject | None) -> None:
+    def _changed(self, network: GenNetwork, added: AbstractObject | None) -> None:
         """A network changed: find ways anew, hear new networks, bury what waits for those who left."""
         assert self.engine is not None
         self.place.forget()
+        if self.recorder is not None:
+            self.recorder.network_changed(network)
         if self.over or (added is not None and not cast(GenAgent, added).stands_out):
             return
         self._unwatch()
@@ -664,7 +767,7 @@ class LocalRun:
             for entry in gone:
                 cell.queue.remove(entry)
                 address = entry[3].address(cell.agent)
-                self.bury(entry[0], address, AgentRemoved(address, self.agent.id))
+                self.bury(entry[0], address, AgentRemoved(address, self.agent.id), number=entry[6])
             if gone:
                 cell.make_room()
         idle = [cell for cell in self.engine.cells.values() if cell.forgettable]
@@ -680,6 +783,8 @@ class LocalRun:
         """Start the periodic handlers of an agent, once."""
         engine = self.engine
         assert engine is not None
+        if self.past is not None and self.past.replay:
+            return  # the record says when
         for handler in type(agent).handlers.periodic():
             if (key := (id(agent), handler.name)) in self._ticking:
                 continue
@@ -742,8 +847,12 @@ class LocalRun:
             return
         if status == "done" and self._failing is not None:
             status, error = "failed", self._failing
+        if status == "done" and self.recorder is not None and (lacking := self.recorder.lacking()) is not None:
+            status, error = "failed", lacking
         self.over = self.special = True
         self._status, self._error = status, error
+        if self.recorder is not None:
+            self.recorder.finished(status, error)
         for timer in self._timers:
             timer.cancel()
         for waiter in list(self.waiters.values()):
@@ -768,6 +877,12 @@ class LocalRun:
 
     async def _close(self, engine: Machine) -> None:
         await _ended(self.tasks)
+        if self.recorder is not None:
+            try:
+                await self.recorder.durable()
+            except JournalFailed as error:
+                if self._error is None:
+                    self._status, self._error = "failed", error
         if self._threads is not None:  # threads cannot be stopped, only waited for
             self._threads.shutdown(wait=False, cancel_futures=True)
             await _ended(self._working)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections import deque
+from typing import TYPE_CHECKING, Any
 
 from llm_net.base import GenAgent
 from llm_net.event import Event
@@ -11,11 +12,14 @@ from llm_net.message import Message
 from llm_net.runtime.cell import Cell
 from llm_net.runtime.place import Place
 
+if TYPE_CHECKING:
+    from llm_net.runtime.recorder import Step
+
 
 class Handled:
     """One agent handling one message: the facts."""
 
-    __slots__ = ("agent", "cell", "depth", "heard", "message", "place")
+    __slots__ = ("agent", "cell", "depth", "heard", "message", "place", "step")
 
     agent: GenAgent
     message: Message
@@ -23,6 +27,7 @@ class Handled:
     place: Place
     heard: Event | None
     depth: int
+    step: Step | None  # in a run that is recorded
 
     @property
     def address(self) -> str:
@@ -81,13 +86,13 @@ class Tally:
 
 
 class Tap:
-    """The messages that one reader of a run has not read yet; a slow reader slows those who send."""
+    """What one reader of a run has not read yet; a slow reader slows those who send."""
 
     __slots__ = ("arrived", "limit", "queue", "room")
 
-    def __init__(self) -> None:
-        self.queue: deque[Message] = deque()
-        self.limit = 1_000
+    def __init__(self, queue: deque[Any] | None = None, limit: int = 1_000) -> None:
+        self.queue: deque[Any] = deque() if queue is None else queue
+        self.limit = limit
         self.room: list[Future[None]] = []
         self.arrived: Future[None] | None = None
 

@@ -1,0 +1,341 @@
+"""Makes a run what its journal says it was: agents, mailboxes, open questions. Knows how facts become live, not how they came.
+
+What a run goes on with is what its record says; the network is built by the same code as before, and only the fields, the
+members and the links that changed are made as they were.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+
+from llm_net.address import AbstractObject, Border, Reference
+from llm_net.base import GenAgent, GenNetwork
+from llm_net.errors import DeliveryError, NotResumable, UnknownAddress, UnknownRun, WireError
+from llm_net.event import Event
+from llm_net.graph import ITSELF, Link
+from llm_net.message import Message
+from llm_net.ports import Journal, Past
+from llm_net.record import Effect, Opened, Select, Sent, State
+from llm_net.runtime.outcome import read_error
+from llm_net.runtime.place import Route
+from llm_net.runtime.recorder import OUTSIDE, Recorder
+from llm_net.runtime.state import AGENTS, LINKS, Fields, agent_kind, links_in, members_in, stored
+from llm_net.wire import ANCESTORS, LONG_AGO, Elsewhere, decode_alone
+
+if TYPE_CHECKING:
+    from llm_net.runtime.run import LocalRun
+
+DEEPEST = 10 * ANCESTORS
+"""How much of a thread is read again: so many messages up from each that goes on."""
+
+_ANSWERED = re.compile(rb'"reply_to":("(?:[^"\\]|\\.)*")')
+
+
+async def opened(run: LocalRun, journal: Journal) -> Recorder:
+    """The recorder of a run that begins, or goes on with its past, which is then made present.
+
+    Raises:
+        NotResumable, UnknownRun, JournalFailed: it cannot be recorded, or cannot go on.
+    """
+    from llm_net.runtime.replay import replayer  # which knows us
+
+    past = run.past
+    if past is not None and past.replay:
+        return await replayer(run, journal)
+    before = None if past is None else await _before(journal, past)
+    if before is not None:
+        run.seed = before.begun.seed
+    recorder = recorder_of(run, journal, Recorder)
+    agents = [run.agent, *(agent for _, agent in _walk(run.agent))]
+    recorder.build(agents)
+    if past is None or before is None:
+        _refuse_chance(run.agent, agents[1:])
+        recorder.began(ITSELF if run.agent.id == "" else run.agent.id, run.seed, _version(run.agent))
+        return recorder
+    recorder.seq, recorder.number, recorder.turns = before.seq, before.number, dict(before.turns)
+    if past.at is None:
+        recorder.began(run.agent.id, run.seed, _version(run.agent))
+    else:
+        recorder.began(run.agent.id, run.seed, _version(run.agent), past.run, before.seq)
+    recorder.settled = past.settle
+    before = _edited(before, past, recorder)
+    await _Restoring(run, recorder, before).restore(journal, past.run)
+    return recorder
+
+
+def route_to(run: LocalRun, address: str) -> Route:
+    """The way to an address of a record."""
+    assert run.engine is not None
+    if address in (ITSELF, run.agent.id) or run.place.network is None:
+        return Route(run.agent, run.engine.cell_of(run.agent), run.place)
+    return run.place.route(Reference(address))
+
+
+R = TypeVar("R", bound=Recorder)
+
+
+def recorder_of(run: LocalRun, journal: Journal, kind: type[R]) -> R:
+    """A recorder for a run."""
+    assert run.engine is not None
+    return kind(
+        run.id,
+        run.seed,
+        run.agent,
+        journal,
+        loop=run.engine.loop,
+        now=None if run.source is None else run.source.now,
+        outside=_await if run.world is None else run.world.outside,
+        failed=lambda error: run.finish("failed", error),
+    )
+
+
+async def _await(work: Any) -> Any:
+    return await work
+
+
+async def _before(journal: Journal, past: Past) -> Opened:
+    if past.at is None:
+        return await journal.open(past.run)
+    async for fact in journal.read(past.run, Select(facts=(Sent,), ids=(past.at,), limit=1)):
+        return await journal.open(past.run, upto=fact.seq)
+    raise UnknownRun(f"{past.run} with a message {past.at}")
+
+
+def _edited(before: Opened, past: Past, recorder: Recorder) -> Opened:
+    """With the last message as it shall be in a fork, which is noted."""
+    if not past.edit:
+        return before
+    every = [*before.pending, *before.replies.values()]
+    sent = next((each for each in every if each.id == past.at), None)
+    if sent is None:
+        raise NotResumable(past.run, f"message {past.at} went to the outside; edit one that somebody receives")
+    record = from_json(sent.message)
+    record["fields"].update(past.edit)
+    edited = replace(sent, seq=recorder.seq + 1, message=to_json(record), edited=True)
+    recorder.note(edited)
+
+    def put(each: Any) -> Any:
+        return (
+            replace(each, message=edited.message, edited=True)
+            if isinstance(each, Sent) and each.id == past.at
+            else each
+        )
+
+    return replace(
+        before,
+        pending=[put(each) for each in before.pending],
+        replies={question: put(each) for question, each in before.replies.items()},
+        past={number: [put(each) for each in facts] for number, facts in before.past.items()},
+    )
+
+
+def _walk(agent: GenAgent) -> Iterable[tuple[str, GenAgent]]:
+    return agent.walk() if isinstance(agent, GenNetwork) else ()
+
+
+def _version(agent: GenAgent) -> str:
+    return str(type(agent).version)
+
+
+def _refuse_chance(outermost: GenAgent, agents: Iterable[GenAgent]) -> None:
+    """An agent whose id is made by chance cannot be found again."""
+    for agent in agents:
+        if re.fullmatch(re.escape(type(agent).__name__) + ":[0-9a-f]{8}", agent.id):
+            raise NotResumable(
+                outermost.id,
+                f"agent {agent.id!r} has an id made by chance, by which no resume finds it; give it one: id=…",
+            )
+
+
+class Decoder:
+    """The messages of a record, live: each once, tied to those that it answers.
+
+    Args:
+        records: their JSON by id; those that are missing are known by their ids alone.
+    """
+
+    def __init__(self, run: LocalRun, recorder: Recorder, records: dict[str, bytes]) -> None:
+        self._run = run
+        self._recorder = recorder
+        self._records = records
+        self._messages: dict[str, Message] = {}
+        self.border = Border(address=recorder.address, agent=self._agent, message=self.message)
+
+    async def read_threads(self, journal: Journal, name: str, also: Iterable[bytes]) -> None:
+        """The messages that those at hand answer, and so on; and those that other JSON speaks of."""
+        wanted = _answered_in([*self._records.values(), *also])
+        for _ in range(DEEPEST):
+            wanted -= self._records.keys()
+            if not wanted:
+                return
+            found: list[bytes] = []
+            async for fact in journal.read(name, Select(facts=(Sent,), ids=tuple(wanted))):
+                if isinstance(fact, Sent) and fact.id not in self._records:
+                    self._records[fact.id] = fact.message
+                    found.append(fact.message)
+            wanted = _answered_in(found)
+
+    def message(self, id: str) -> Message:
+        """A message of the record; of one that is not at hand, only the id."""
+        waiting = [id]
+        while waiting:  # whom it answers comes first; no recursion
+            last = waiting[-1]
+            record = self._records.get(last)
+            if last in self._messages or record is None:
+                if last not in self._messages:
+                    self._messages[last] = Elsewhere(id=last, created_at=LONG_AGO)
+                waiting.pop()
+                continue
+            above = [each for each in _answered_in([record]) if each not in self._messages]
+            if above and above[0] not in waiting:
+                waiting.append(above[0])
+                continue
+            try:
+                self._messages[last] = decode_alone(record, self.border)
+            except WireError as failed:
+                raise NotResumable(self._run.agent.id, f"message {last} of the record: {failed}") from failed
+            waiting.pop()
+        return self._messages[id]
+
+    def _agent(self, address: str) -> AbstractObject:
+        if address.startswith(OUTSIDE):
+            id = address.removeprefix(OUTSIDE)
+            self._run.outsiders.add(id)
+            self._recorder.outsiders.add(id)
+            return Reference(id)
+        try:
+            return route_to(self._run, address).agent
+        except DeliveryError:
+            return Reference(address)
+
+
+class _Restoring:
+    """Makes one run what it was."""
+
+    def __init__(self, run: LocalRun, recorder: Recorder, before: Opened) -> None:
+        self._run = run
+        self._recorder = recorder
+        self._before = before
+        at_hand = [*before.pending, *before.replies.values()]
+        self._decoder = Decoder(run, recorder, {sent.id: sent.message for sent in at_hand})
+        self._border = self._decoder.border
+
+    async def restore(self, journal: Journal, name: str) -> None:
+        run, before, recorder = self._run, self._before, self._recorder
+        states = [state.body for states in before.states.values() for state in states]
+        await self._decoder.read_threads(journal, name, states)
+        self._restore_agents()
+        ends = dict(before.ends)
+        taken, handled = ends.pop("taken", 0), ends.pop("handled", 0)
+        run.restore(before.sent, taken + handled, ends, before.usage)
+        run.abandoned.update(before.abandoned)
+        recorder.past = dict(before.past)
+        recorder.replies = {question: self._decoder.message(sent.id) for question, sent in before.replies.items()}
+        for sent in before.pending:
+            for fact in before.past.get(sent.number, ()):
+                if isinstance(fact, Effect) and fact.kind == "refused":
+                    recorder.refusals[fact.name] = read_error(fact.answer)
+                if isinstance(fact, Sent) and fact.receiver == "" and fact.id not in before.replies:
+                    recorder.asked_outside[fact.id] = sent.receiver
+            self._bring_back(sent)
+
+    def _bring_back(self, sent: Sent) -> None:
+        run = self._run
+        assert run.engine is not None
+        message = self._decoder.message(sent.id)
+        try:
+            route = route_to(run, sent.receiver)
+        except UnknownAddress as unknown:
+            raise NotResumable(
+                run.agent.id,
+                f"{sent.method!r} waits for {sent.receiver!r}, who is not there; build the network as it was",
+            ) from unknown
+        event = Event(sent.event, message, sent.path) if sent.event else None
+        name = sent.event or sent.method
+        if message.deadline is not None:
+            run.special = True
+        run.engine.bring_back(route.cell, (message, run, sent.depth, route.place, event, name, sent.number))
+
+    # ------------------------------------------------------------------------------------------ agents
+
+    def _restore_agents(self) -> None:
+        """The outer ones first: they say who is in them."""
+        kept = {address: _values(states) for address, states in self._before.states.items()}
+        for address in sorted(kept, key=lambda address: (address != ITSELF, address.count("/"))):
+            values = kept[address]
+            try:
+                agent = route_to(self._run, address).agent
+            except DeliveryError:
+                continue  # it left, or its network did
+            assert isinstance(agent, GenAgent)
+            if isinstance(agent, GenNetwork) and AGENTS in values:
+                self._restore_members(agent, address, values, kept)
+            self._restore_fields(agent, values)
+            self._recorder.restored(agent, values)
+
+    def _restore_members(
+        self, network: GenNetwork, address: str, values: Mapping[str, bytes], kept: Mapping[str, Mapping[str, bytes]]
+    ) -> None:
+        members = members_in(values[AGENTS])
+        for agent in list(network):
+            if agent.id not in members:
+                network.remove(agent)
+        prefix = "" if address == ITSELF else f"{address}/"
+        for id, name in members.items():
+            if id not in network:
+                network.add(self._made(id, name, kept.get(prefix + id, {})))
+        links = links_in(values[LINKS])
+        for link in list(network.links):
+            if isinstance(link, Link) and link not in links:
+                network.unlink(link.source, link.event, link.listener)
+        for link in links:
+            network.link(network if link.source == ITSELF else link.source, link.event,
+                         network if link.listener == ITSELF else link.listener)  # fmt: skip
+
+    def _made(self, id: str, name: str, values: Mapping[str, bytes]) -> GenAgent:
+        kind = agent_kind(name)
+        if kind is None:
+            raise NotResumable(self._run.agent.id, f"the class {name} of its agent {id!r} is unknown; import it first")
+        try:
+            return kind.model_validate({"id": id, **self._fields(kind, values)}, context=self._border)
+        except ValidationError as invalid:
+            raise NotResumable(
+                self._run.agent.id, f"agent {id!r}, which was added while it ran, cannot be made again: {invalid}"
+            ) from invalid
+
+    def _restore_fields(self, agent: GenAgent, values: Mapping[str, bytes]) -> None:
+        try:
+            agent.__dict__.update(self._fields(type(agent), values))
+        except (ValidationError, WireError, ValueError) as invalid:
+            raise NotResumable(
+                self._run.agent.id,
+                f"what is kept of agent {agent.id!r} does not fit {type(agent).__name__}: {invalid}; "
+                "say in its `upcast_state` how it does",
+            ) from invalid
+
+    def _fields(self, kind: type[GenAgent], values: Mapping[str, bytes]) -> dict[str, object]:
+        fields = Fields.of(kind)
+        own = {name: data for name, data in values.items() if name not in (AGENTS, LINKS)}
+        if kind.upcast_state.__func__ is not GenAgent.upcast_state.__func__:  # type: ignore[attr-defined]
+            own = {
+                name: to_json(value)
+                for name, value in kind.upcast_state({n: from_json(d) for n, d in own.items()}).items()
+            }
+        if unknown := [name for name in own if name not in fields.names]:
+            raise ValueError(f"it has no field {unknown[0]!r}")
+        return {name: fields.decode(name, data, self._border) for name, data in own.items()}
+
+
+def _values(states: Iterable[State]) -> dict[str, bytes]:
+    whole, *changes = [state.body for state in states]
+    return stored(whole, changes)
+
+
+def _answered_in(records: Iterable[bytes]) -> set[str]:
+    return {str(from_json(id)) for record in records for id in _ANSWERED.findall(record)}

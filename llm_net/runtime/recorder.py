@@ -1,0 +1,537 @@
+"""Notes what happens in a run, and gives a step that is repeated what it got before. Knows no way of storing.
+
+A step that was interrupted is repeated from its beginning, with the state that its agent had then. What it learned from
+outside is given to it again, so it sends the same messages again: with the same ids, because those are counted in the step,
+and to nobody, because they are on their way already. Facts are written in groups while the run goes on. A call that must
+not happen twice waits until all facts before it are durable, and so does the end of the run; nothing else does.
+"""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, Future, Task
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from random import Random
+from time import time
+from typing import Any, ClassVar, Final, Literal
+
+from pydantic import TypeAdapter
+from pydantic_core import from_json, to_json
+
+from llm_net.address import AbstractObject, Border, Reference
+from llm_net.base import GenAgent, GenNetwork
+from llm_net.chat import Completion, Request, Usage
+from llm_net.errors import Diverged, JournalError, JournalFailed, LlmNetError
+from llm_net.event import Event
+from llm_net.graph import ITSELF
+from llm_net.message import Message
+from llm_net.ports import Journal, Redacts
+from llm_net.record import Begun, Effect, EffectKind, End, Ended, Fact, Finished, Part, Repeats, Sent, State
+from llm_net.runtime.cell import Cell, Entry
+from llm_net.runtime.outcome import written_error
+from llm_net.runtime.state import Shadow
+from llm_net.runtime.waiting import Handled, Tap
+from llm_net.wire import encode_alone, kind_of
+
+UNWRITTEN = 10_000
+"""Facts that may wait to be written; then senders wait too."""
+
+OUTSIDE: Final = "/"
+"""What the address of somebody outside begins with; no agent's does."""
+
+PARTS_KEPT = 10_000
+"""Hashes of parts of prompts that are remembered as written."""
+
+
+COMPLETION: TypeAdapter[Completion] = TypeAdapter(Completion)
+
+
+class Step:
+    """One delivery that is being handled: where its ids and times come from, and what it did before it was interrupted."""
+
+    __slots__ = (
+        "_past_effects", "_past_posts", "_random", "_recorder", "address", "agent", "began", "effects", "ids", "number", "posts",
+        "replays", "streams", "time", "turn", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, recorder: Recorder, number: int, agent: GenAgent, address: str, turn: int) -> None:
+        self._recorder = recorder
+        self._random: Random | None = None
+        self.replays = recorder.replays
+        self.streams = 0  # answers of models that are being read
+        self.waiting: list[Callable[[], object]] = []  # what it says of their pieces: heard when they are on record
+        self.number = number
+        self.agent = agent
+        self.address = address
+        self.turn = turn
+        self.began = self.time = recorder.clock()
+        self.posts = self.effects = self.ids = 0
+        self._past_posts: list[Sent] = []  # the next one last
+        self._past_effects: dict[int, Effect] = {}
+
+    def new_id(self) -> str:
+        """An id of this step, and counted."""
+        self.ids += 1
+        return f"{self._recorder.prefix}-{self.number}.{self.ids}"
+
+    def now(self) -> datetime:
+        """When the step began, or when it last learned something from outside: the same again when it is repeated."""
+        return datetime.fromtimestamp(self.time, UTC)
+
+    @property
+    def random(self) -> Random:
+        """Random numbers of this step."""
+        if self._random is None:
+            self._random = Random(f"{self._recorder.prefix}/{self.number}")
+        return self._random
+
+    def key(self, n: int) -> str:
+        """A name of one question to the outside, that no other has."""
+        return f"{self._recorder.run}-{self.number}-{n}"
+
+    def learned(self, at: float) -> None:
+        """Something came from outside, at that time."""
+        self.time = max(self.time, at)
+
+    def remember(self, facts: Sequence[Sent | Effect | Ended]) -> None:
+        """What it did in an earlier life."""
+        times: list[float] = []
+        for fact in facts:
+            match fact:
+                case Sent():
+                    self._past_posts.append(fact)
+                    times.append(fact.at)
+                case Effect():
+                    if fact.n:
+                        self._past_effects[fact.n] = fact  # a result takes the place of the intent
+                    times.append(fact.began)
+                case Ended():  # a try that failed: what it did is over
+                    self._past_posts.clear()
+                    self._past_effects.clear()
+                    times.clear()
+                    self.posts, self.effects, self.ids = fact.posts, fact.effects, fact.ids
+        self._past_posts.reverse()
+        if times:
+            self.began = self.time = times[0]
+
+    def past_post(self, message: Message, receiver: str | None, event: str) -> Sent | None:
+        """The next delivery that it made in an earlier life, which is this one. Raises Diverged if it is another.
+
+        Args:
+            receiver: None where the message itself says it.
+        """
+        self.posts += 1
+        recorder = self._recorder
+        if not self._past_posts:
+            if not self.replays:
+                return None
+            what = f"{message.method!r} to {receiver or 'the outside'}: {recorder.encoded(message).decode()}"
+            raise Diverged(self.address, self.number, f"message {self.posts}", "no such message", what)
+        sent = self._past_posts.pop()
+        found = (message.id, sent.receiver if receiver is None else receiver, event)
+        if found != (sent.id, sent.receiver, sent.event) or not (
+            sent.edited or sent.message == b"" or recorder.encoded(message) == sent.message
+        ):
+            expected = f"{sent.method!r} to {sent.receiver or 'the outside'}: {sent.message.decode()}"
+            what = f"{message.method!r} to {found[1] or 'the outside'}: {recorder.encoded(message).decode()}"
+            raise Diverged(self.address, self.number, f"message {self.posts}", expected, what)
+        return sent
+
+    def ask(self, kind: EffectKind, name: str) -> tuple[int, Effect | None]:
+        """Count a question to the outside. Gives its number and, if it was asked before, its result, else the intent to ask.
+        Raises Diverged if it was another."""
+        self.effects += 1
+        effect = self._past_effects.pop(self.effects, None)
+        if effect is not None:
+            if (effect.kind, effect.name) != (kind, name):
+                which = f"question {self.effects} to the outside"
+                raise Diverged(self.address, self.number, which, f"{effect.kind} {effect.name!r}", f"{kind} {name!r}")
+            self.learned(effect.at)
+        elif self.replays:
+            which = f"question {self.effects} to the outside"
+            raise Diverged(self.address, self.number, which, "no such question", f"{kind} {name!r}")
+        return self.effects, effect
+
+    def check_end(self) -> None:
+        """Raises Diverged if it did less than in its earlier life."""
+        if self._past_posts:
+            sent = self._past_posts[-1]
+            which = f"{sent.method!r} to {sent.receiver or 'the outside'}"
+            raise Diverged(self.address, self.number, f"after {self.posts} messages", which, "the end")
+
+
+class Recorder:
+    """Notes the facts of one run, and writes them in groups to its journal.
+
+    Args:
+        outside: waits for something that takes no time in the world of the run.
+        failed: told when the journal cannot be written.
+    """
+
+    replays: ClassVar[bool] = False
+    """Whether it compares with a record instead of making one."""
+
+    def __init__(
+        self,
+        run: str,
+        seed: int,
+        outermost: GenAgent,
+        journal: Journal,
+        *,
+        loop: AbstractEventLoop,
+        now: Callable[[], datetime] | None,
+        outside: Callable[[Coroutine[Any, Any, None]], Awaitable[None]],
+        failed: Callable[[JournalError], None],
+    ) -> None:
+        self.run = run
+        self.prefix = f"{seed:x}"
+        self.journal = journal
+        self.seq = 0
+        self.number = 0
+        self.turns: dict[str, int] = {}
+        self.past: dict[int, Sequence[Sent | Effect | Ended]] = {}  # of deliveries that were being handled
+        self.replies: dict[str, Message] = {}  # to their questions, by the question's id
+        self.refusals: dict[str, BaseException] = {}  # likewise
+        self.asked_outside: dict[str, str] = {}  # of their questions those to the outside, and who asked
+        self.settled: Mapping[str, object] = {}  # results of calls that were in doubt, by their key
+        self.outsiders: set[str] = set()
+        self.border = Border(address=self.address)
+        self._facts: deque[Fact] = deque()
+        self.unwritten = Tap(self._facts, UNWRITTEN)  # like a reader of the run: who sends too much for it waits
+        self.frozen = False  # the run is over, and its end is noted
+        self.error: JournalFailed | None = None
+        self._outermost = outermost
+        self._redact = journal.redact if isinstance(journal, Redacts) else None
+        self._loop = loop
+        self._now = now
+        self._outside = outside
+        self._failed = failed
+        self._addresses: dict[int, tuple[AbstractObject, str]] = {}
+        self._steps: dict[int, Step] = {}
+        self._shadows: dict[int, Shadow] = {}
+        self._built: set[int] = set()  # agents that are there as soon as the network is built
+        self._changed: dict[int, GenNetwork] = {}  # networks with other members or links than after the last step
+        self._last_message = ""
+        self._parts: dict[str, None] = {}
+        self._barriers: list[tuple[int, Future[None]]] = []
+        self._durable = 0  # the last place in the order that is written
+        self._writing: Task[None] | None = None
+        self._scheduled = False
+
+    def clock(self) -> float:
+        """Seconds since 1970."""
+        return time() if self._now is None else self._now().timestamp()
+
+    def encoded(self, message: Message) -> bytes:
+        """A message as it is kept."""
+        return self.redacted(encode_alone(message, self.border))
+
+    def redacted(self, data: bytes) -> bytes:
+        """Without secrets."""
+        return data if self._redact is None else self._redact(data)
+
+    # ------------------------------------------------------------------------------------------ who is who
+
+    def address(self, party: AbstractObject) -> str:
+        """The address of a party from the outermost network; of somebody outside, with OUTSIDE before it."""
+        known = self._addresses.get(id(party))
+        if known is not None and known[0] is party:
+            return known[1]
+        if isinstance(party, Reference):
+            return OUTSIDE + party.id if party.id in self.outsiders else party.id
+        address = OUTSIDE + party.id
+        if party is self._outermost:
+            address = ITSELF
+        elif isinstance(self._outermost, GenNetwork):
+            try:
+                address = self._outermost.address_of(party)
+            except LlmNetError:
+                return address  # nobody of ours, or not yet
+        self._addresses[id(party)] = party, address
+        return address
+
+    def build(self, agents: Sequence[GenAgent]) -> None:
+        """These are there as soon as the network is built."""
+        self._built.update(map(id, agents))
+
+    def network_changed(self, network: GenNetwork) -> None:
+        """Somebody came or left, or a link did."""
+        self._addresses.clear()
+        self._changed[id(network)] = network
+
+    # ------------------------------------------------------------------------------------------ steps
+
+    def begin(self, handling: Handled, number: int) -> Step:
+        """A delivery is handled: for the first time, again after it failed, or again after it was interrupted."""
+        step = self._steps.get(number)
+        if step is None:
+            agent = handling.agent
+            address = self.address(agent)
+            self.turns[address] = turn = self.turns.get(address, 0) + 1
+            step = self._steps[number] = Step(self, number, agent, address, turn)
+            self._shadow(agent)
+            if (past := self.past.pop(number, None)) is not None:
+                step.remember(past)
+        else:
+            step.began = step.time = self.clock()
+        return step
+
+    def ended(self, step: Step | None, number: int, end: End, error: BaseException | None = None) -> None:
+        """A delivery came to its end; or, if it is "retried", one try of it."""
+        if self.frozen or not number:
+            return
+        if step is None:
+            now = self.clock()
+            self._note(Ended(self._next(), number, end, "", 0, now, now, self._sentence(error)))
+            return
+        try:
+            step.check_end()
+            states = self._states(step.agent, step.address)
+        except JournalError as failed:
+            self._failed(failed)
+            return
+        if end != "retried":
+            self._steps.pop(number, None)
+        self._note(
+            Ended(
+                self._next(), number, end, step.address, step.turn, step.began, max(step.time, self.clock()),
+                self._sentence(error), states, step.posts, step.effects, step.ids,
+            )
+        )  # fmt: skip
+
+    def _sentence(self, error: BaseException | None) -> str:
+        return "" if error is None else self.redacted(f"{type(error).__name__}: {error}".encode()).decode()
+
+    def reply_to(self, question: str) -> Message | None:
+        """The reply that a step which is repeated has got to its question."""
+        return self.replies.pop(question, None)
+
+    def hold(self, cell: Cell, entry: Entry) -> bool:
+        """Whether a delivery has to wait until the record says that it is its turn."""
+        return False
+
+    def lacking(self) -> Diverged | None:
+        """What is on record and did not happen, if the run ends now."""
+        return None
+
+    # ------------------------------------------------------------------------------------------ states
+
+    def _shadow(self, agent: GenAgent) -> Shadow:
+        shadow = self._shadows.get(id(agent))
+        if shadow is None:
+            shadow = self._shadows[id(agent)] = Shadow(agent, self.border, self.redacted)
+            if id(agent) in self._built:
+                shadow.take()
+        return shadow
+
+    def restored(self, agent: GenAgent, values: dict[str, bytes]) -> None:
+        """This is kept of an agent."""
+        self._shadows[id(agent)] = Shadow(agent, self.border, self.redacted, values)
+
+    def _states(self, agent: GenAgent, address: str) -> tuple[State, ...]:
+        """What is different, and kept, after a step of an agent."""
+        found = {address: agent}
+        if self._changed:
+            changed, self._changed = self._changed, {}
+            for network in changed.values():
+                self._shadow(network).network_changed = True
+                prefix = self.address(network)
+                found[prefix] = network
+                prefix = "" if prefix == ITSELF else f"{prefix}/"
+                for path, member in network.walk():
+                    if id(member) not in self._built and id(member) not in self._shadows:
+                        found[prefix + path] = member
+                        if isinstance(member, GenNetwork):
+                            self._shadow(member).network_changed = True
+        states: list[State] = []
+        for where, each in found.items():
+            change = self._shadow(each).change()
+            if change is not None:
+                states.append(State(where, *change))
+        return tuple(states)
+
+    # ------------------------------------------------------------------------------------------ facts
+
+    def began(self, network: str, seed: int, version: str, parent: str | None = None, cut: int = 0) -> None:
+        """The run begins, or goes on."""
+        self._note(Begun(self._next(), network, seed, self.clock(), version, parent, cut))
+
+    def sent(
+        self, step: Step | None, message: Message, receiver: str, depth: int, *, waits: bool, event: Event | None = None
+    ) -> int:
+        """A message went to one receiver. Gives the number of the delivery; 0 if nothing counts any more."""
+        if self.frozen:
+            return 0
+        self.number += 1
+        known = message.id == self._last_message  # an event goes to one listener after the other
+        self._last_message = message.id
+        self._note(
+            Sent(
+                self._next(), self.number, 0 if step is None else step.number, message.id, kind_of(type(message)),
+                message.method, "" if message.sender is None else self.address(message.sender), receiver,
+                "" if message.reply_to is None else message.reply_to.id, message.conversation,
+                "" if event is None else event.name, "" if event is None else event.path, depth, waits,
+                self.clock() if step is None else step.time, b"" if known else self.encoded(message),
+            )
+        )  # fmt: skip
+        return self.number
+
+    def refused(self, step: Step | None, question: Message, error: BaseException) -> None:
+        """Who called got no reply, but an error."""
+        if step is not None:
+            self._effect(step, 0, "refused", question.id, "pure", "failed", step.time, answer=written_error(error))
+
+    def abandoned(self, step: Step | None, question: Message) -> None:
+        """Nobody waits for the reply to a question any more."""
+        if step is not None:
+            self._effect(step, 0, "abandoned", question.id, "pure", "done", step.time, answer=b"")
+
+    def intends(
+        self, step: Step, n: int, kind: EffectKind, name: str, repeats: Repeats = "pure", answer: bytes = b""
+    ) -> None:
+        """A call to the outside is about to be made."""
+        self._effect(step, n, kind, name, repeats, "intent", step.time, answer=answer)
+
+    def learned(
+        self,
+        step: Step,
+        n: int,
+        kind: EffectKind,
+        name: str,
+        began: float,
+        result: bytes | BaseException,
+        *,
+        repeats: Repeats = "pure",
+        request: Request | None = None,
+        usage: Usage | None = None,
+        deltas: Sequence[str] = (),
+    ) -> None:
+        """A step got a result from outside; that of a model perhaps in pieces."""
+        step.learned(self.clock())
+        failed = isinstance(result, BaseException)
+        answer = written_error(result) if isinstance(result, BaseException) else result
+        asked = b"" if request is None or self.frozen else self._asked(request, deltas)
+        self._effect(
+            step, n, kind, name, repeats, "failed" if failed else "done", began, answer=answer, asked=asked, usage=usage
+        )
+
+    def _effect(
+        self,
+        step: Step,
+        n: int,
+        kind: EffectKind,
+        name: str,
+        repeats: Repeats,
+        status: Literal["intent", "done", "failed"],
+        began: float,
+        *,
+        answer: bytes,
+        asked: bytes = b"",
+        usage: Usage | None = None,
+    ) -> None:
+        if self.frozen:
+            return
+        used = usage or Usage()
+        self._note(
+            Effect(
+                self._next(), step.number, n, kind, name, repeats, status, step.key(n) if n else name, began, step.time,
+                self.redacted(answer), asked, used.input_tokens, used.output_tokens, used.cost,
+            )
+        )  # fmt: skip
+
+    def deltas(self, past: Effect) -> Sequence[str]:
+        """The pieces in which an answer came."""
+        asked = from_json(past.asked) if past.asked else {}
+        if "deltas" in asked:
+            return tuple(asked["deltas"])
+        return (text,) if past.status == "done" and (text := COMPLETION.validate_json(past.answer).text) else ()
+
+    def _asked(self, request: Request, deltas: Sequence[str]) -> bytes:
+        """A request by the hashes of its turns, each of which is kept once."""
+        turns = [self._part(to_json(turn, bytes_mode="base64")) for turn in request.turns]
+        tools = [self._part(to_json(tool)) for tool in request.tools]
+        output = None if request.output is None else self._part(to_json(request.output))
+        asked = {"turns": turns, "tools": tools, "choice": request.tool_choice, "output": output}
+        pieces = {"deltas": deltas} if deltas else {}
+        return self.redacted(to_json({**asked, "settings": request.settings, **pieces}))
+
+    def _part(self, data: bytes) -> str:
+        data = self.redacted(data)
+        name = blake2b(data, digest_size=16).hexdigest()
+        if name not in self._parts:
+            self._parts[name] = None
+            if len(self._parts) > PARTS_KEPT:
+                del self._parts[next(iter(self._parts))]
+            self._note(Part(self._next(), name, data))
+        return name
+
+    def finished(self, status: str, error: BaseException | None) -> None:
+        """The run is over: what happens from now on does not count."""
+        if not self.frozen:
+            self._note(Finished(self._next(), status, self._sentence(error), self.clock()))
+            self.frozen = True
+
+    # ------------------------------------------------------------------------------------------ writing
+
+    @property
+    def full(self) -> Tap | None:
+        """What to wait for if more is noted than can be written."""
+        return self.unwritten if len(self._facts) > UNWRITTEN else None
+
+    async def durable(self) -> None:
+        """Wait until all that was noted is written. Raises JournalFailed."""
+        if self.error is not None:
+            raise self.error
+        if self._durable < self.seq:
+            future: Future[None] = self._loop.create_future()
+            self._barriers.append((self.seq, future))
+            await future
+
+    def _next(self) -> int:
+        self.seq += 1
+        return self.seq
+
+    def note(self, fact: Fact) -> None:
+        """Note a fact, which has the next place in the order."""
+        self.seq = fact.seq
+        self._note(fact)
+
+    def _note(self, fact: Fact) -> None:
+        self._facts.append(fact)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)  # when the present step is done, or waits: its facts go together
+
+    def _flush(self) -> None:
+        if self._writing is None and self._facts:
+            facts = list(self._facts)
+            self._facts.clear()
+            self._writing = self._loop.create_task(self._write(facts))
+
+    async def _write(self, facts: list[Fact]) -> None:
+        try:
+            if self.error is None:
+                await self._outside(self.journal.write(self.run, facts))
+            self._durable = facts[-1].seq
+        except Exception as failed:
+            error = failed if isinstance(failed, JournalFailed) else JournalFailed(f"{type(failed).__name__}: {failed}")
+            self.error = error
+            self._failed(error)
+        finally:
+            self._writing = None
+            self._scheduled = bool(self._facts)
+            self.unwritten.make_room()
+            left = self._barriers
+            self._barriers = []
+            for seq, future in left:
+                if self.error is None and seq > self._durable:
+                    self._barriers.append((seq, future))
+                elif not future.done():
+                    if self.error is None:
+                        future.set_result(None)
+                    else:
+                        future.set_exception(self.error)
+            if self._facts:
+                self._loop.call_soon(self._flush)
