@@ -190,7 +190,7 @@ class _Postgres:
 
     def _version(self, connection: _Connection) -> int:
         """Of the tables; 0 if there are none."""
-        ((known,),) = connection.fetch("SELECT to_regclass(:name)::text", name=f'"{self._schema}".version')
+        ((known,),) = connection.fetch("SELECT CAST(to_regclass(:name) AS text)", name=f'"{self._schema}".version')
         if known is None:
             return 0
         rows = connection.fetch("SELECT MAX(number) FROM version")
