@@ -311,7 +311,7 @@ class _Restoring:
 
     def _restore_fields(self, agent: GenAgent, values: Mapping[str, bytes]) -> None:
         try:
-            agent.__dict__.update(self._fields(type(agent), values))
+            vars(agent).update(self._fields(type(agent), values))
         except (ValidationError, WireError, ValueError) as invalid:
             raise NotResumable(
                 self._run.agent.id,
