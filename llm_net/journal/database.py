@@ -29,6 +29,10 @@ class Connection(Protocol):
         """A transaction that reads: all of it sees the same."""
         ...
 
+    def alive(self) -> bool:
+        """Whether it can still be used, after a rest."""
+        ...
+
     def close(self) -> None:
         """Give it back. Never raises."""
         ...
@@ -55,6 +59,12 @@ class Database(Protocol):
     @property
     def holds_words(self) -> str:
         """The condition that a row of `sent` holds all of `:words`."""
+        ...
+
+    @property
+    def lock_parts(self) -> str:
+        """The statement that keeps others from adding parts, while those that nobody needs are deleted; "" if nobody can.
+        A part is added before its content, so that who does so waits before it finds the content there."""
         ...
 
     @property

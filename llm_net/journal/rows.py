@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from operator import attrgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from llm_net.record import Begun, Effect, Ended, Fact, Finished, Part, Sent
 
@@ -55,15 +55,18 @@ def _begun(row: Row) -> Begun:
 
 
 def _sent(row: Row) -> Sent:
-    return Sent(*row[:13], bool(row[13]), row[14], row[15], bool(row[16]))
+    before, (waits, at, message, edited) = row[:13], row[13:]
+    return cast(Callable[..., Sent], Sent)(*before, bool(waits), at, message, bool(edited))
 
 
 def _effect(row: Row) -> Effect:
-    return Effect(*row[:14], None if row[14] is None else Decimal(row[14]))
+    *before, cost = row
+    return cast(Callable[..., Effect], Effect)(*before, None if cost is None else Decimal(cost))
 
 
 def _ended(row: Row) -> Ended:
-    return Ended(*row[:7], text(row[7]), (), *row[8:])
+    before, (error, *after) = row[:7], row[7:]
+    return cast(Callable[..., Ended], Ended)(*before, text(error), (), *after)
 
 
 def _finished(row: Row) -> Finished:
@@ -72,7 +75,8 @@ def _finished(row: Row) -> Finished:
 
 
 def _part(row: Row) -> Part:
-    return Part(*row, b"")
+    seq, hash = row
+    return Part(seq, hash, b"")
 
 
 _BEGUN = ("seq", "network", "seed", "at", "version", "parent", "cut")

@@ -70,8 +70,8 @@ class SqlJournal:
         with self._lock:
             self._closed = True
             resting, self._resting = self._resting, []
-        if resting:
-            await asyncio.to_thread(lambda: [connection.close() for connection in resting])
+        for connection in resting:
+            await asyncio.to_thread(connection.close)
 
     async def _read(self, work: Callable[[Connection], T], run: str = "") -> T:
         return await asyncio.to_thread(self._do, work, run)
@@ -102,8 +102,14 @@ class SqlJournal:
         with self._lock:
             if self._closed:
                 raise JournalFailed(f"{self._database.name} was closed; make a new journal")
-            if self._resting:
-                return self._resting.pop()
+        while self._resting:
+            try:
+                connection = self._resting.pop()
+            except IndexError:  # another thread took it
+                break
+            if connection.alive():
+                return connection
+            connection.close()
         return self._database.to_read()
 
     def _give_back(self, connection: Connection) -> None:

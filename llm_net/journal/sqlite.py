@@ -91,11 +91,14 @@ class _Connection:
                 self.sqlite.execute("ROLLBACK")
             raise
 
+    def alive(self) -> bool:
+        return True
+
     def close(self) -> None:
         try:
             self.sqlite.close()
-        except sqlite3.Error:
-            pass  # what is to be told of the file was told by what was done before
+        except sqlite3.Error:  # what is to be told of the file was told by what was done before
+            pass
 
 
 def _plain(value: Value | Sequence[Value]) -> Value:
@@ -109,8 +112,11 @@ class _Sqlite:
     """One file, and how it is used."""
 
     odd = (UnicodeEncodeError,)
-    for_update = ""  # there is one writer
-    holds_words = f"sent.seq IN (SELECT rowid - :link * {STRIDE} FROM search WHERE search MATCH :words AND rowid BETWEEN :link * {STRIDE} AND :link * {STRIDE} + {STRIDE - 1})"
+    for_update = lock_parts = ""  # there is one writer
+    holds_words = (
+        f"sent.seq IN (SELECT rowid - :link * {STRIDE} FROM search WHERE search MATCH :words "
+        f"AND rowid BETWEEN :link * {STRIDE} AND :link * {STRIDE} + {STRIDE - 1})"
+    )
     unsearch = f"DELETE FROM search WHERE rowid BETWEEN :run * {STRIDE} AND :run * {STRIDE} + {STRIDE - 1}"
 
     def __init__(self, path: Path, synchronous: Literal["full", "normal"], patience: float) -> None:

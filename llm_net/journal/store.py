@@ -61,10 +61,10 @@ def of_chain(table: str, name: str = "") -> str:
 # Each agent's last whole state, and what was changed since.
 LAST_STATES: Final = f"""
     {CHAIN}, whole AS (SELECT state.agent, MAX(state.seq) AS seq {of_chain("state")} AND state.whole <> 0 GROUP BY state.agent)
-    SELECT seq, n, agent, whole, body FROM (
-        SELECT state.seq, state.n, state.agent, state.whole, state.body {of_chain("state")}
-    ) AS last
-    WHERE seq >= COALESCE((SELECT whole.seq FROM whole WHERE whole.agent = last.agent), 0) ORDER BY seq, n
+    SELECT last.seq, last.n, last.agent, last.whole, last.body
+    FROM (SELECT state.seq, state.n, state.agent, state.whole, state.body {of_chain("state")}) AS last
+    LEFT JOIN whole ON whole.agent = last.agent
+    WHERE last.seq >= COALESCE(whole.seq, 0) ORDER BY last.seq, last.n
 """
 
 
@@ -366,8 +366,8 @@ class Store:
         # The first statement looks only at two indices, and in the order in which they lie.
         seqs = db.fetch(
             f"{CHAIN}, later AS (SELECT run, upto FROM chain) SELECT sent.seq {of_chain('sent')} AND sent.waits <> 0 "
-            "AND NOT (sent.edited <> 0 AND sent.seq > :base) AND NOT EXISTS (SELECT 1 FROM later CROSS JOIN ended "
-            "WHERE ended.run = later.run AND ended.seq <= later.upto AND ended.number = sent.number AND ended.\"end\" <> 'retried')",
+            "AND NOT (sent.edited <> 0 AND sent.seq > :base) AND NOT EXISTS (SELECT 1 FROM later CROSS JOIN ended WHERE "
+            "ended.run = later.run AND ended.seq <= later.upto AND ended.number = sent.number AND ended.\"end\" <> 'retried')",
             **values,
         )
         among = self._database.among("sent.seq", "seqs")
@@ -521,6 +521,8 @@ class Store:
                 raise self._unknown(db, run)
             forks = db.fetch("SELECT name FROM run WHERE origin = :run ORDER BY id", run=head.id)
             check_forks(run, [cast(str, name) for (name,) in forks])
+            if self._database.lock_parts:
+                db.fetch(self._database.lock_parts)
             kept = self._open_rows(db, head.id, run) if keep_open else {}
             for table in (*(table.name for table in TABLES.values()), "state"):
                 db.fetch(f"DELETE FROM {table} WHERE run = :run", run=head.id)
@@ -606,7 +608,7 @@ class Store:
 
 
 def _add_rows(rows: dict[str, list[Row]], run: int, facts: Sequence[Fact]) -> None:
-    """The rows of all tables that facts of a run are. Those of `part` come before those of `content`: see `postgres.py`."""
+    """The rows of all tables that facts of a run are. Those of `part` come before those of `content`: see `Database.lock_parts`."""
     for table, added in rows_of(run, facts).items():
         rows.setdefault(table, []).extend(added)
     if states := state_rows(run, facts):

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Generic, TypeVar
 
-from llm_net.errors import JournalFailed, LlmNetError
+from llm_net.errors import JournalError, JournalFailed
 from llm_net.journal.database import Connection, Database
 from llm_net.record import Fact
 
@@ -49,7 +50,7 @@ class Writer:
     """
 
     def __init__(
-        self, database: Database, write: Callable[[Connection, Sequence[Write]], Sequence[LlmNetError | None]]
+        self, database: Database, write: Callable[[Connection, Sequence[Write]], Sequence[JournalError | None]]
     ) -> None:
         self._database = database
         self._write = write
@@ -100,11 +101,12 @@ class Writer:
                 if self._connection is not None:
                     self._database.rest(self._connection)
                 continue
+            if rested and self._connection is not None and not self._connection.alive():
+                self._forget_connection()
             rested = False
             if not self._take(first):
                 break
-        if self._connection is not None:
-            self._connection.close()
+        self._forget_connection()
 
     def _take(self, first: _Wanted[object] | None) -> bool:
         """Do the first, and all that waits, if it can go with it. False if it is time to end."""
@@ -155,14 +157,19 @@ class Writer:
         return self._connection
 
     def _explained(self, error: Exception) -> Exception:
+        if isinstance(error, JournalError):
+            return error
         explained = self._database.explain(error)
         if explained is None:
-            return error
+            explained = JournalFailed(f"{self._database.name} cannot keep this: {type(error).__name__}: {error}; leave it out")
         explained.__cause__ = error
-        if self._connection is not None:  # whatever it was, a new connection knows nothing of it
+        self._forget_connection()  # whatever it was, a new one knows nothing of it
+        return explained
+
+    def _forget_connection(self) -> None:
+        if self._connection is not None:
             self._connection.close()
             self._connection = None
-        return explained
 
 
 def _settle(outcomes: Sequence[tuple[asyncio.Future[object], object, Exception | None]]) -> None:
@@ -171,10 +178,8 @@ def _settle(outcomes: Sequence[tuple[asyncio.Future[object], object, Exception |
     for outcome in outcomes:
         loops.setdefault(outcome[0].get_loop(), []).append(outcome)
     for loop, told in loops.items():
-        try:
+        with suppress(RuntimeError):  # closed: nobody waits there any more
             loop.call_soon_threadsafe(_tell, told)
-        except RuntimeError:
-            pass  # closed: nobody waits there any more
 
 
 def _tell(outcomes: Sequence[tuple[asyncio.Future[object], object, Exception | None]]) -> None:
