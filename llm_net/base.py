@@ -13,6 +13,7 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
+    MutableMapping,
     Sequence,
 )
 from contextvars import ContextVar
@@ -35,6 +36,7 @@ from llm_net.errors import (
     AmbiguousAddress,
     DefinitionError,
     InvalidArguments,
+    NoResult,
     NotHandling,
     NotUnderstood,
     UnknownAddress,
@@ -212,18 +214,25 @@ class GenAgent(AbstractObject, BaseModel):
         return handling.call(message, timeout)
 
     def gather(
-        self, messages: Iterable[Message], *, k: int | None = None, timeout: float | None = None
+        self,
+        messages: Iterable[Message],
+        *,
+        k: int | None = None,
+        timeout: float | None = None,
+        failures: MutableMapping[Message, BaseException] | None = None,
     ) -> Awaitable[list[Message]]:
         """Send messages to several at once and wait for the first `k` replies (None: all of them).
 
         Args:
             timeout: seconds to wait; then the replies that came are given.
+            failures: where given, what went wrong with a message that was sent is put there instead of being raised, and
+                the replies of the others are waited for.
 
         Returns:
-            The replies in the order of the messages they answer. Whoever failed or refused to understand is left out as
-            long as `k` replies can still come; then the failure is raised.
+            The replies that came first, in the order of the messages they answer. Whoever failed or refused to understand
+            is left out as long as `k` replies can still come; then the failure is raised.
         """
-        return _handling(self, "gather").gather(messages, k, timeout)
+        return _handling(self, "gather").gather(messages, k, timeout, failures)
 
     def complete(self, model: Model, request: Request) -> Awaitable[Completion]:
         """Ask a model on account of this run: its limits of tokens and money hold, its usage is counted."""
@@ -393,7 +402,9 @@ class GenAgent(AbstractObject, BaseModel):
         method = inner.pop("method", None)
         for offer in _offers(self).values():
             if offer.method == method:
-                return offer.kind.from_fn(inner, answering=answering, receiver=self, method=offer.method)
+                return offer.kind.from_fn(
+                    inner, answering=answering, omit=_OWN_FIELDS, receiver=self, method=offer.method
+                )
         raise InvalidArguments(
             _function_name(self.id), (f"method must be one of {', '.join(self.receivable_messages)}",)
         )
@@ -547,6 +558,44 @@ class GenAgent(AbstractObject, BaseModel):
     def upcast_state(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """The fields that an older version of this class left in a journal, as this one has them. By default as they are."""
         return fields
+
+    async def aresult_of(
+        self,
+        message: Message,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        runtime: Runtime | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> Message:
+        """Handle a message, wait until nothing of it is pending, and give the run's result: the last message that went
+        to the outside.
+
+        Raises:
+            NoResult: none did.
+            RunError: what ended the run badly.
+        """
+        async with self.run(message, limits=limits, runtime=runtime, observers=observers) as run:
+            result = await run.wait()
+        if result is None:
+            raise NoResult(self.id, message.method)
+        return result
+
+    def result_of(
+        self,
+        message: Message,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        runtime: Runtime | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> Message:
+        """`aresult_of` for code that is not async, as `receive` is for `areceive`."""
+        from llm_net.runtime.door import iterate
+
+        async def result() -> AsyncGenerator[Message]:
+            yield await self.aresult_of(message, limits=limits, runtime=runtime, observers=observers)
+
+        (found,) = iterate(result)
+        return found
 
     # ------------------------------------------------------------------------------------------ class definition
 
@@ -799,7 +848,9 @@ class GenNetwork(GenAgent):
         written = parse_arguments(name, arguments)
         if written.get("receiver") not in receivers:
             raise InvalidArguments(name, (f"receiver must be one of {', '.join(receivers)}",))
-        return offer.kind.from_fn(written, network=self, answering=answering, sender=sender, method=offer.method)
+        return offer.kind.from_fn(
+            written, network=self, answering=answering, omit=_OWN_FIELDS, sender=sender, method=offer.method
+        )
 
     def _offers_to(self, agent: GenAgent) -> dict[str, tuple[Offer, list[str]]]:
         offers: dict[str, tuple[Offer, list[str]]] = {}
@@ -849,7 +900,7 @@ def _default_runtime() -> Runtime:
 def can_handle(table: Table, what: Message | type[Message] | str) -> bool:
     """Whether a table has a handler for a message, a message class or a verb."""
     if isinstance(what, str):
-        return what in table.verbs()
+        return table.understands(what)
     kind = what if isinstance(what, type) else type(what)
     method = kind.model_fields["method"].default if isinstance(what, type) else what.method
     return table.find(kind, method) is not None

@@ -6,7 +6,17 @@ when one is right.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -67,7 +77,8 @@ class Observation:
 
     `kind` of a message: "sent" (to one receiver), then "started", then exactly one of "handled", "failed", "expired",
     "cancelled", "rejected", "dead". (A reply that a `call` waits for is "handled" by being taken, without "started".)
-    Besides: "retried", "emitted" (`message` under `event`), "model" (a call of a model ended; `usage`), and "ended" (the run).
+    Besides: "retried", "emitted" (`message` under `event`), "model" (a call of a model ended; `usage`), and "ended" (the run;
+    `error` is RunCancelled where it was cancelled, LimitReached at a limit, None if all went well).
 
     Args:
         address: whose message, event or model it is, from the outermost network; "" for the outside.
@@ -225,6 +236,12 @@ class Run(Protocol):
     @property
     def id(self) -> str: ...
     @property
+    def seed(self) -> int:
+        """What the run's random numbers follow from: as it was given, else as it was made. The same one, given to the
+        runtime, gives them again."""
+        ...
+
+    @property
     def status(self) -> Status: ...
     @property
     def result(self) -> Message | None: ...
@@ -294,7 +311,13 @@ class Handling(Protocol):
     def now(self) -> datetime: ...
     def send(self, message: Message) -> Awaitable[None]: ...
     def call(self, message: Message, timeout: float | None) -> Awaitable[Message]: ...
-    def gather(self, messages: Iterable[Message], k: int | None, timeout: float | None) -> Awaitable[list[Message]]: ...
+    def gather(
+        self,
+        messages: Iterable[Message],
+        k: int | None,
+        timeout: float | None,
+        failures: MutableMapping[Message, BaseException] | None,
+    ) -> Awaitable[list[Message]]: ...
     def emit(self, event: str, message: Message) -> None: ...
     def listened(self, event: str) -> bool: ...
     def complete(self, model: Model, request: Request) -> Awaitable[Completion]: ...

@@ -161,7 +161,9 @@ class Writer:
             return error
         explained = self._database.explain(error)
         if explained is None:
-            explained = JournalFailed(f"{self._database.name} cannot keep this: {type(error).__name__}: {error}; leave it out")
+            explained = JournalFailed(
+                f"{self._database.name} cannot keep this: {type(error).__name__}: {error}; leave it out"
+            )
         explained.__cause__ = error
         self._forget_connection()  # whatever it was, a new one knows nothing of it
         return explained

@@ -96,6 +96,26 @@ class LocalModel:
     def price(self) -> Price | None:
         return FREE
 
+    @property
+    def slots(self) -> int:
+        """Calls decoded at the same time; more wait for their turn."""
+        return self._slots
+
+    @property
+    def context(self) -> int:
+        """Tokens of prompt and answer together, in each slot."""
+        return self._context
+
+    @property
+    def threads(self) -> int:
+        """Threads of the CPU that decode: as given, else chosen for this machine."""
+        return self._threads
+
+    @property
+    def temperature(self) -> float:
+        """Where a request has none."""
+        return self._temperature
+
     async def complete(self, request: Request) -> Completion:
         """Answer a request.
 

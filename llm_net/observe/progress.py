@@ -46,9 +46,10 @@ _WIDEST = 36
 class Progress:
     """Draws a run: `with Progress() as progress: network.receive(message, observers=[progress])`.
 
-    On a terminal, lines of messages scroll up above one that lives (who is busy, counts, tokens, time). Elsewhere there
-    are only plain lines, one a message. What messages say is shown without its control characters: no model can write
-    to your terminal. A message costs about 1 ms on a terminal and 0.3 ms elsewhere.
+    On a terminal, lines of messages scroll up above one that lives (who is busy, counts, tokens, time) and what is being
+    said just now (by events "delta"). Elsewhere there are only plain lines, one a message. What messages say is shown
+    without its control characters: no model can write to your terminal. A message costs about 1 ms on a terminal and
+    0.3 ms elsewhere.
 
     Args:
         console: where to draw; None for standard output.
@@ -111,10 +112,13 @@ class Progress:
         match observation.kind:
             case "sent":
                 self._draw_message(observation, observation.address or _OUTSIDE)
+            case "emitted" if observation.event == "delta" and observation.message is not None:
+                self.saying(observation.address, self._said.get(observation.address, "") + observation.message.body)
             case "emitted":
                 self._emitted = observation
             case "model":
                 self._draw_model(observation)
+                self.saying(observation.address, "")
             case "failed" | "dead" | "expired" | "rejected" | "retried":
                 self._draw_trouble(observation)
             case "ended":
@@ -173,8 +177,8 @@ class Progress:
     def _draw_end(self, observation: Observation) -> None:
         error = observation.error
         if isinstance(error, LimitReached):
-            end = Text(f"stopped at its limit of {error.allowed} {error.limit}", "bold yellow")
-        elif isinstance(error, RunCancelled) or (error is None and self._counts["cancelled"]):
+            end = Text(f"stopped at its limit of {error.bound}", "bold yellow")
+        elif isinstance(error, RunCancelled):
             end = Text("cancelled", "bold yellow")
         elif error is None:
             end = Text("done", "bold green")

@@ -257,10 +257,10 @@ class _Restoring:
                 f"{sent.method!r} waits for {sent.receiver!r}, who is not there; build the network as it was",
             ) from unknown
         event = Event(sent.event, message, sent.path) if sent.event else None
-        key = (type(message), sent.event or sent.method)
+        name = sent.event or sent.method
         if message.deadline is not None:
             run.special = True
-        run.engine.bring_back(route.cell, (message, run, sent.depth, route.place, event, key, sent.number))
+        run.engine.bring_back(route.cell, (message, run, sent.depth, route.place, event, name, sent.number))
 
     # ------------------------------------------------------------------------------------------ agents
 

@@ -17,11 +17,12 @@ from random import Random
 from time import time
 from typing import Any, ClassVar, Final, Literal
 
-from pydantic_core import to_json
+from pydantic import TypeAdapter
+from pydantic_core import from_json, to_json
 
 from llm_net.address import AbstractObject, Border, Reference
 from llm_net.base import GenAgent, GenNetwork
-from llm_net.chat import Request, Usage
+from llm_net.chat import Completion, Request, Usage
 from llm_net.errors import Diverged, JournalError, JournalFailed, LlmNetError
 from llm_net.event import Event
 from llm_net.graph import ITSELF
@@ -44,18 +45,23 @@ PARTS_KEPT = 10_000
 """Hashes of parts of prompts that are remembered as written."""
 
 
+COMPLETION: TypeAdapter[Completion] = TypeAdapter(Completion)
+
+
 class Step:
     """One delivery that is being handled: where its ids and times come from, and what it did before it was interrupted."""
 
     __slots__ = (
         "_past_effects", "_past_posts", "_random", "_recorder", "address", "agent", "began", "effects", "ids", "number", "posts",
-        "replays", "time", "turn",
+        "replays", "streams", "time", "turn", "waiting",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder, number: int, agent: GenAgent, address: str, turn: int) -> None:
         self._recorder = recorder
         self._random: Random | None = None
         self.replays = recorder.replays
+        self.streams = 0  # answers of models that are being read
+        self.waiting: list[Callable[[], object]] = []  # what it says of their pieces: heard when they are on record
         self.number = number
         self.agent = agent
         self.address = address
@@ -131,7 +137,6 @@ class Step:
             expected = f"{sent.method!r} to {sent.receiver or 'the outside'}: {sent.message.decode()}"
             what = f"{message.method!r} to {found[1] or 'the outside'}: {recorder.encoded(message).decode()}"
             raise Diverged(self.address, self.number, f"message {self.posts}", expected, what)
-        self.learned(sent.at)
         return sent
 
     def ask(self, kind: EffectKind, name: str) -> tuple[int, Effect | None]:
@@ -401,12 +406,13 @@ class Recorder:
         repeats: Repeats = "pure",
         request: Request | None = None,
         usage: Usage | None = None,
+        deltas: Sequence[str] = (),
     ) -> None:
-        """A step got a result from outside."""
+        """A step got a result from outside; that of a model perhaps in pieces."""
         step.learned(self.clock())
         failed = isinstance(result, BaseException)
         answer = written_error(result) if isinstance(result, BaseException) else result
-        asked = b"" if request is None or self.frozen else self._asked(request)
+        asked = b"" if request is None or self.frozen else self._asked(request, deltas)
         self._effect(
             step, n, kind, name, repeats, "failed" if failed else "done", began, answer=answer, asked=asked, usage=usage
         )
@@ -435,20 +441,21 @@ class Recorder:
             )
         )  # fmt: skip
 
-    def _asked(self, request: Request) -> bytes:
+    def deltas(self, past: Effect) -> Sequence[str]:
+        """The pieces in which an answer came."""
+        asked = from_json(past.asked) if past.asked else {}
+        if "deltas" in asked:
+            return tuple(asked["deltas"])
+        return (text,) if past.status == "done" and (text := COMPLETION.validate_json(past.answer).text) else ()
+
+    def _asked(self, request: Request, deltas: Sequence[str]) -> bytes:
         """A request by the hashes of its turns, each of which is kept once."""
         turns = [self._part(to_json(turn, bytes_mode="base64")) for turn in request.turns]
         tools = [self._part(to_json(tool)) for tool in request.tools]
         output = None if request.output is None else self._part(to_json(request.output))
-        return to_json(
-            {
-                "turns": turns,
-                "tools": tools,
-                "choice": request.tool_choice,
-                "output": output,
-                "settings": request.settings,
-            }
-        )
+        asked = {"turns": turns, "tools": tools, "choice": request.tool_choice, "output": output}
+        pieces = {"deltas": deltas} if deltas else {}
+        return self.redacted(to_json({**asked, "settings": request.settings, **pieces}))
 
     def _part(self, data: bytes) -> str:
         data = self.redacted(data)

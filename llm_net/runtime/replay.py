@@ -92,8 +92,8 @@ class Replayer(Recorder):
         message = self._decoder.message(sent.id)
         route = route_to(run, sent.receiver)
         event = Event(sent.event, message, sent.path) if sent.event else None
-        key = (type(message), sent.event or sent.method)
-        self.hold(route.cell, (message, run, sent.depth, route.place, event, key, sent.number))
+        name = sent.event or sent.method
+        self.hold(route.cell, (message, run, sent.depth, route.place, event, name, sent.number))
 
     # ------------------------------------------------------------------------------------------ what happens, and when
 

@@ -29,6 +29,7 @@ from llm_net.chat import Request, Usage
 from llm_net.dispatch import Handler
 from llm_net.errors import (
     AgentFailed,
+    AgentRemoved,
     AlreadyRunning,
     Deadlock,
     Expired,
@@ -38,7 +39,6 @@ from llm_net.errors import (
     NotUnderstood,
     RunCancelled,
     Unanswered,
-    UnknownAddress,
 )
 from llm_net.event import Callback, Event
 from llm_net.limits import Limits
@@ -272,8 +272,8 @@ class LocalRun:
                 self.recorder = await opened(self, self._journal)
             if self.root is not None:
                 self._post_from_outside(self.root)
-        except BaseException:
-            self.finish("failed", None)
+        except BaseException as error:
+            self.finish("failed", error)
             await self._ended.wait()
             raise
         engine.loop.call_soon(self.look)
@@ -343,9 +343,7 @@ class LocalRun:
         if message.deadline is not None:
             self.special = True
         # No message caused it.
-        return self.engine.put(
-            route.cell, (message, self, 1, route.place, None, (type(message), message.method), number)
-        )
+        return self.engine.put(route.cell, (message, self, 1, route.place, None, message.method, number))
 
     def deliver_outside(self, handling: Handled, message: Message, waiter: Waiter | None) -> Tap | None:
         """Give a message to whoever started the run."""
@@ -686,8 +684,8 @@ class LocalRun:
             number = step.number
             self.recorder.ended(step, number, "retried")
             delay = 0.0 if self.recorder.replays else delay
-        method = handling.heard.name if handling.heard is not None else message.method
-        entry = (message, self, handling.depth, handling.place, handling.heard, (type(message), method), number)
+        name = handling.heard.name if handling.heard is not None else message.method
+        entry = (message, self, handling.depth, handling.place, handling.heard, name, number)
 
         def again() -> None:
             self._retries.pop(timer, None)
@@ -769,7 +767,7 @@ class LocalRun:
             for entry in gone:
                 cell.queue.remove(entry)
                 address = entry[3].address(cell.agent)
-                self.bury(entry[0], address, UnknownAddress(address, self.agent.id), number=entry[6])
+                self.bury(entry[0], address, AgentRemoved(address, self.agent.id), number=entry[6])
             if gone:
                 cell.make_room()
         idle = [cell for cell in self.engine.cells.values() if cell.forgettable]
@@ -916,7 +914,8 @@ class LocalRun:
             del _running[id(self.agent)]
         self._seconds = perf_counter() - self._began
         if self.observers:
-            self.observe("ended", self.agent.id, error=self._error, usage=self.usage, seconds=self._seconds)
+            ended_by = RunCancelled() if self._status == "cancelled" else self._error
+            self.observe("ended", self.agent.id, error=ended_by, usage=self.usage, seconds=self._seconds)
             if self._error is None and self._failing is not None:
                 self._status, self._error = "failed", self._failing
         self._ended.set()

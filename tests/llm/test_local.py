@@ -118,8 +118,9 @@ def test_json_that_is_cut_off_or_breaks_the_rest_of_the_rules_is_an_error(local:
     endless = Output({"type": "array", "items": {"type": "integer"}, "minItems": 50})
     impossible = Output({"type": "string", "maxLength": 5, "not": {"type": "string"}})
 
-    with pytest.raises(InvalidOutput, match="cut off at max_tokens=16; raise it"):
+    with pytest.raises(InvalidOutput, match="cut off at max_tokens=16; raise it") as found:
         ask(local, Request([user("Count.")], output=endless, settings=Settings(max_tokens=16)))
+    assert found.value.usage.output_tokens == 16
     with pytest.raises(InvalidOutput, match=r"its answer breaks the schema: the value is .*, which is ruled out"):
         ask(local, Request([user("Speak.")], output=impossible, settings=Settings(max_tokens=32)))
 
@@ -336,6 +337,13 @@ def test_one_model_serves_several_event_loops(local: LocalModel) -> None:
         thread.join()
 
     assert len(answers) == 3
+
+
+def test_it_says_how_it_was_made() -> None:
+    given = LocalModel(slots=2, context=512, threads=3, temperature=0.1)
+
+    assert (given.slots, given.context, given.threads, given.temperature) == (2, 512, 3, 0.1)
+    assert 1 <= LocalModel().threads <= (os.cpu_count() or 1)
 
 
 def test_without_weights_the_cure_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
 
 from llm_net import GenAgent, GenNetwork, Limits, Message, simulation
+from llm_net.chat import Chunk, Completion, Request, Text, TextDelta, Usage, user
 from llm_net.errors import (
     AgentFailed,
     Diverged,
@@ -20,6 +22,7 @@ from llm_net.errors import (
     UnknownRun,
 )
 from llm_net.journal import MemoryJournal
+from llm_net.llm.function import FunctionModel
 from llm_net.ports import REPEAT
 from llm_net.record import Begun, Effect, Ended, Fact, Finished, Select, Sent
 from llm_net.wire import upcast
@@ -543,6 +546,57 @@ def test_a_network_that_lacks_somebody_is_told_who() -> None:
         with pytest.raises(UnknownRun):
             async with kitchen().resume(rest, "another"):
                 pass
+
+    asyncio.run(main())
+
+
+def test_what_is_said_of_the_pieces_of_an_answer_is_heard_when_the_answer_is_on_record() -> None:
+    class Teller(GenAgent):
+        model: Any = None
+
+        async def arequest(self, message: Message) -> None:
+            async with aclosing(self.stream(self.model, Request([user("Tell.")]))) as chunks:
+                async for chunk in chunks:
+                    if isinstance(chunk, TextDelta):
+                        self.emit("word", Message(body=chunk.text))
+
+    class Listener(GenAgent):
+        heard_so_far: str = ""
+
+        def word(self, message: Message) -> None:
+            self.heard_so_far += message.body
+
+    def stage(*words: str) -> GenNetwork:
+        class Words(FunctionModel):
+            async def stream(self, request: Request) -> AsyncGenerator[Chunk, None]:
+                for word in words:
+                    yield TextDelta(word)
+                yield Completion((Text("".join(words)),), Usage(1, 1, len(words)), "words")
+
+        async def never(request: Request) -> str:
+            raise AssertionError
+
+        teller = Teller(id="teller", model=Words(never))
+        return GenNetwork(id="stage", agents=[teller, Listener(id="ear")], links=[("teller", "word", "ear")])
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        network, live = stage("Once ", "upon ", "a time"), list[str]()
+        network["teller"].on("word", lambda event: live.append(event.message.body))
+        async with network.run(Message(receiver="teller"), journal=journal) as run:
+            pass
+        assert live == ["Once ", "upon ", "a time"]
+        facts = await facts_of(journal, run.id)
+        for cut in range(2, len(facts)):
+            rest = MemoryJournal()
+            await rest.write(run.id, facts[:cut])
+            again = stage("Never ", "more")  # the model says something else now
+            async with again.resume(rest, run.id):
+                pass
+            heard = again["ear"].heard_so_far  # type: ignore[attr-defined]
+            assert heard in ("Once upon a time", "Never more")
+            assert (heard == "Never more") == (not any(map(known, facts[:cut])))
+        await stage("Never more").replay(journal, run.id)
 
     asyncio.run(main())
 

@@ -97,9 +97,7 @@ def command(
             asyncio.run(_to_its_end(run))
         except LimitReached as reached:
             error = reached
-            sentence = (
-                f"run stopped at its limit of {reached.allowed} {reached.limit}; raise it with --limit-{reached.limit}"
-            )
+            sentence = f"run stopped at its limit of {reached.bound}; raise it with --limit-{reached.limit}"
             raise click.ClickException(sentence) from reached
         except BaseException as other:
             error = other
@@ -193,6 +191,7 @@ def _summarise(run: Run, error: BaseException | None) -> None:
     summary: dict[str, object] = {
         "type": "summary",
         "run": run.id,
+        "seed": run.seed,
         "status": run.status,
         "result": run.result.model_dump(mode="json", fallback=str) if run.result is not None else None,
         "error": f"{type(error).__name__}: {error}" if error is not None else None,
