@@ -101,10 +101,13 @@ def _new_id() -> str:
     return f"{_prefix}-{_next()}" if own is None else own.new_id()
 
 
+_clock = datetime.now
+
+
 def _now() -> datetime:
     handling = origin.get()
     own = source.get() if handling is None else handling.source
-    return datetime.now(UTC) if own is None else own.now()
+    return _clock(UTC) if own is None else own.now()
 
 
 def _role(fields: dict[str, Any]) -> Role:
@@ -113,7 +116,8 @@ def _role(fields: dict[str, Any]) -> Role:
 
 def _conversation(fields: dict[str, Any]) -> str:
     parent = fields["reply_to"]
-    return cast(str, fields["id"] if parent is None else parent.conversation)
+    conversation: str = fields["id"] if parent is None else parent.conversation
+    return conversation
 
 
 def _snake_case(name: str) -> str:
@@ -144,11 +148,11 @@ class _MessageSchema:
         )
 
 
-def _live_message(value: object, info: ValidationInfo) -> Message:
+def _live_message(value: Any, info: ValidationInfo) -> Message:
     if isinstance(value, str) and isinstance(info.context, Border):
         value = info.context.message(value)
-    if isinstance(value, AbstractMessage):
-        return cast(Message, value)
+    if isinstance(value, ANY_MESSAGE):
+        return value
     raise ValueError("a message is answered by giving the message itself, not its id")
 
 
@@ -198,16 +202,9 @@ _set_fields: Callable[[object, dict[str, Any]], None] = _slot.__set__
 _BORN = " born"  # the key of the number and the time from which they are made
 
 
-class _WholeDict:
-    """The `__dict__` of messages for everybody else, pydantic's serializer included: nothing lacks in it."""
-
-    def __get__(self, message: Message | None, kind: type[Message]) -> object:
-        if message is None:
-            return self
-        fields = fields_of(message)
-        return _completed(message, fields) if _BORN in fields else fields
-
-    __set__ = _set_fields
+def _all_fields(message: Message) -> dict[str, Any]:
+    fields = fields_of(message)
+    return _completed(message, fields) if _BORN in fields else fields
 
 
 class AbstractMessage:
@@ -215,8 +212,12 @@ class AbstractMessage:
 
     __slots__ = ()
 
-    if not TYPE_CHECKING:
-        __dict__ = _WholeDict()
+    if not TYPE_CHECKING:  # for everybody else, pydantic's serializer included, nothing lacks in it
+        __dict__ = property(_all_fields, _set_fields)
+
+
+ANY_MESSAGE = cast("type[Message]", AbstractMessage)
+"""What to ask `isinstance` for: type checkers take it for Message."""
 
 
 class Message(AbstractMessage, BaseModel):
