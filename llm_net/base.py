@@ -30,7 +30,6 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchema
 from pydantic_core import CoreSchema, PydanticOmit, PydanticUndefined
 
 from llm_net.address import AbstractObject, Reference
-from llm_net.chat import Chunk, Completion, Request
 from llm_net.dispatch import Table, names_around
 from llm_net.errors import (
     AmbiguousAddress,
@@ -47,12 +46,14 @@ from llm_net.limits import Limits
 from llm_net.mailbox import Mailbox
 from llm_net.message import Message, Role, origin, own_annotations, parse_arguments
 from llm_net.ports import Handling, Journal, Model, Observer, Past, Run, Runtime, Statistics
-from llm_net.record import Repeats
 from llm_net.schema import Function, JsonSchema, function
 from llm_net.supervision import Directive, Failure
 
 if TYPE_CHECKING:  # networkx is imported only when a graph is asked for: it costs more than all of llm_net
     from networkx import MultiDiGraph
+
+    from llm_net.chat import Chunk, Completion, Request
+    from llm_net.record import Repeats
 
 N = TypeVar("N", bound="GenNetwork")
 T = TypeVar("T")

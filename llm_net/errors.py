@@ -45,10 +45,11 @@ Facts are fields, the sentence is `str(error)` and ends with the cure; `transien
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from typing import ClassVar
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, ClassVar
 
-from llm_net.chat import Usage
+if TYPE_CHECKING:
+    from llm_net.chat import Usage
 
 
 @dataclass(eq=False)
@@ -499,7 +500,7 @@ class InvalidOutput(ModelError):
     """
 
     transient = True
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage | None = None
 
 
 @dataclass(eq=False)

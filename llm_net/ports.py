@@ -24,14 +24,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 from llm_net.address import AbstractObject
-from llm_net.chat import Chunk, Completion, Embeddings, Price, Request, Usage
 from llm_net.event import Event
 from llm_net.limits import Limits
 from llm_net.message import Message, Source
-from llm_net.record import Fact, Opened, Repeats, RunInfo, Select
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+    from llm_net.chat import Chunk, Completion, Embeddings, Price, Request, Usage
+    from llm_net.record import Fact, Opened, Repeats, RunInfo, Select
 
 T = TypeVar("T")
 
@@ -122,7 +123,7 @@ class Journal(Protocol):
         """What is needed to go on with a run, as it was after the fact at place `upto`. Raises UnknownRun."""
         ...
 
-    def read(self, run: str, select: Select = Select()) -> AsyncIterator[Fact]:  # noqa: B008 - frozen
+    def read(self, run: str, select: Select = ...) -> AsyncIterator[Fact]:
         """Facts of a run, in their order. Raises UnknownRun."""
         ...
 
@@ -196,6 +197,12 @@ class World(Source, Clock, Protocol):
 # ---------------------------------------------------------------------------------------------- runs
 
 
+def _no_usage() -> Usage:
+    from llm_net.chat import Usage  # lazily: most programs ask no model
+
+    return Usage()
+
+
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """The ends that the messages of a run came to, each delivery counted once; `pending` have not come to theirs."""
@@ -208,7 +215,7 @@ class Statistics:
     rejected: int = 0
     dead: int = 0
     pending: int = 0
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = field(default_factory=_no_usage)
     seconds: float = 0.0
 
 

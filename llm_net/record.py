@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from llm_net.chat import Usage
+if TYPE_CHECKING:
+    from llm_net.chat import Usage
 
 Repeats: TypeAlias = Literal["pure", "idempotent", "once"]
 """Whether a call to the outside that may have happened already may be made again: freely, under the same key, never."""
@@ -161,6 +162,13 @@ class Part:
     data: bytes
 
 
+def _no_usage() -> Usage:
+    """None so far."""
+    from llm_net.chat import Usage  # lazily: most programs ask no model
+
+    return Usage()
+
+
 Fact: TypeAlias = Begun | Sent | Effect | Ended | Finished | Part
 
 
@@ -194,7 +202,7 @@ class Opened:
     past: Mapping[int, Sequence[Sent | Effect | Ended]] = field(default_factory=dict)
     replies: Mapping[str, Sent] = field(default_factory=dict)
     abandoned: Sequence[str] = ()
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = field(default_factory=_no_usage)
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,8 +179,10 @@ class LocalHandling(Handled):
         if engine._ready and engine._left > 0 and engine.depth < DEPTH:
             engine.pump(tally)
         await engine.answers(self, tally, waiters, timeout)
-        first = set(tally.replied[:wanted])  # while the last one came, others may have come too
-        replied = [waiter for waiter in waiters if waiter in first and waiter.reply is not None]
+        replied = [waiter for waiter in waiters if waiter.reply is not None]
+        if len(replied) > wanted:  # while the last one came, others came too
+            first = set(tally.replied[:wanted])
+            replied = [waiter for waiter in replied if waiter in first]
         errors = [waiter.error for waiter in waiters if waiter.error is not None]
         if failures is not None:
             failures.update((waiter.message, waiter.error) for waiter in waiters if waiter.error is not None)
@@ -222,7 +224,7 @@ class LocalHandling(Handled):
             completion = await self._complete(model, request)
         except Exception as error:
             if not self.run.over:
-                recorder.learned(step, n, "model", model.name, began, error, request=request)
+                recorder.learned(step, n, "model", model.name, began, error, request=request, usage=_paid(error))
             raise
         answer = COMPLETION.dump_json(completion)
         recorder.learned(step, n, "model", model.name, began, answer, request=request, usage=completion.usage)
@@ -260,7 +262,10 @@ class LocalHandling(Handled):
                     yield chunk
         except Exception as error:
             if not self.run.over and step.streams:
-                recorder.learned(step, n, "model", model.name, began, error, request=request, deltas=deltas)
+                paid = _paid(error)
+                recorder.learned(
+                    step, n, "model", model.name, began, error, request=request, usage=paid, deltas=deltas
+                )
                 self._streamed(step)
             raise
 
@@ -352,7 +357,7 @@ class LocalHandling(Handled):
             completion = await (answer if world is None else world.outside(answer))
             used = completion.usage
         except InvalidOutput as invalid:  # an answer all the same: it is paid for
-            used = invalid.usage
+            used = invalid.usage or used
             raise
         else:
             return completion
@@ -372,7 +377,7 @@ class LocalHandling(Handled):
                     used = chunk.usage
                 yield chunk
         except InvalidOutput as invalid:
-            used = invalid.usage
+            used = invalid.usage or used
             raise
         finally:
             if isinstance(chunks, AsyncGenerator):
@@ -424,6 +429,11 @@ def _completion(past: Effect) -> Completion:
     if past.status == "failed":
         raise read_error(past.answer)
     return COMPLETION.validate_json(past.answer)
+
+
+def _paid(error: Exception) -> Usage | None:
+    """What a call of a model used that failed."""
+    return error.usage if isinstance(error, InvalidOutput) else None
 
 
 async def _wait(result: Awaitable[T]) -> T:
