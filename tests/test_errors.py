@@ -47,7 +47,7 @@ VALUES: dict[str, object] = {
     "float": 1.5,
     "float | None": 2.5,
     "tuple[str, ...]": ("one", "other"),
-    "Usage": Usage(1, 20, 3),
+    "Usage | None": Usage(1, 20, 3),
 }
 
 

@@ -46,6 +46,7 @@ HOMES = {
     "xllamacpp": {"llm_net/llm/engine.py"},
     "pydantic_ai": {"llm_net/llm/direct.py", "llm_net/llm/pydantic_ai.py"},
     "genai_prices": {"llm_net/llm/direct.py"},  # comes with pydantic_ai
+    "psycopg": {"llm_net/journal/postgres.py"},
     "pytest": {"llm_net/testing"},
     "click": {"llm_net/cli"},
     "rich": {"llm_net/cli", "llm_net/observe/progress.py"},

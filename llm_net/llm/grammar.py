@@ -94,8 +94,8 @@ def _terse(schema: object, root: Mapping[str, object]) -> dict[str, object] | No
         case {"type": "object", "properties": Mapping() as properties}:
             terse = _all_terse(properties, root)
             required = rules.get("required", [])
-            closed = rules.get("additionalProperties", False) is False and isinstance(required, list)
-            if terse is None or not closed or not set(required) <= terse.keys() or rules.keys() - _WORDS["object"]:
+            known = terse is not None and isinstance(required, list) and all(name in properties for name in required)
+            if not known or rules.get("additionalProperties", False) is not False or rules.keys() - _WORDS["object"]:
                 return None
             return kept | {**rules, "properties": terse, "additionalProperties": False}
         case {"type": "array", "items": items} if not rules.keys() - _WORDS["array"] and _in_order(rules, "Items"):
@@ -128,11 +128,9 @@ def _all_terse(named: object, root: Mapping[str, object]) -> dict[str, object] |
 
 def _in_order(rules: Mapping[str, object], what: str) -> bool:
     """Whether the bounds are whole numbers that let something through, and no long repetitions."""
-    bounds = [bound for end in ("min", "max") if (bound := rules.get(end + what)) is not None]
-    whole = [bound for bound in bounds if isinstance(bound, int)]
-    return (
-        len(whole) == len(bounds) and whole == sorted(whole) and (what == "imum" or max(whole, default=0) <= _LONGEST)
-    )
+    ends = [bound for end in ("min", "max") if (bound := rules.get(end + what)) is not None]
+    whole = [end for end in ends if isinstance(end, int)]
+    return len(whole) == len(ends) and whole == sorted(whole) and (what == "imum" or max(whole, default=0) <= _LONGEST)
 
 
 def _narrow_number(rules: dict[str, object]) -> dict[str, object]:

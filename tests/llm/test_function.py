@@ -76,6 +76,7 @@ def test_its_text_must_have_the_form_that_was_asked_for() -> None:
     assert asyncio.run(model.complete(Request([user("x")], output=Output({"type": "object"})))).text == '{"a": 1}'
     with pytest.raises(InvalidOutput, match="not of type array") as found:
         asyncio.run(model.complete(Request([user("x")], output=Output({"type": "array"}))))
+    assert found.value.usage is not None
     assert found.value.usage.requests == 1
     assert found.value.usage.output_tokens > 0
 

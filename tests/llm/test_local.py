@@ -131,6 +131,7 @@ def test_json_that_is_cut_off_or_breaks_the_rest_of_the_rules_is_an_error(local:
 
     with pytest.raises(InvalidOutput, match="cut off at max_tokens=16; raise it") as found:
         ask(local, Request([user("Count.")], output=endless, settings=Settings(max_tokens=16)))
+    assert found.value.usage is not None
     assert found.value.usage.output_tokens == 16
     with pytest.raises(InvalidOutput, match=r"its answer breaks the schema: the value is .*, which is ruled out"):
         ask(local, Request([user("Speak.")], output=impossible, settings=Settings(max_tokens=32)))
