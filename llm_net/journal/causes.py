@@ -50,7 +50,7 @@ class Replied:
         steps: how the answer came about, the last step first: back to the question. Empty for an answer from outside.
     """
 
-    question: Said | None
+    question: Said
     reply: Said
     steps: tuple[Step, ...]
 
@@ -304,8 +304,7 @@ def _what(learned: Learned, indent: str) -> Iterator[str]:
             else:
                 yield f"{indent}it did {effect.name} ({effect.repeats}) → {shown}"
         case Replied(question, reply, steps):
-            asked = "" if question is None else f" {question.receiver}  {question.verb}: {_short(question.text)}"
-            yield f"{indent}it asked{asked}"
+            yield f"{indent}it asked {question.receiver} {question.verb}: {_short(question.text)}"
             yield f"{indent}    → {_short(reply.text)}  [{reply.id}]"
             yield from _told(steps, f"{indent}    ")
 
