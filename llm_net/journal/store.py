@@ -54,8 +54,9 @@ CHAIN: Final = """
 
 
 def of_chain(table: str, name: str = "") -> str:
+    # The + keeps a planner from going through all that is before a place, where an index leads to the few that are meant.
     name = name or table
-    return f"FROM chain CROSS JOIN {table} AS {name} WHERE {name}.run = chain.run AND {name}.seq <= chain.upto"
+    return f"FROM chain CROSS JOIN {table} AS {name} WHERE {name}.run = chain.run AND +{name}.seq <= chain.upto"
 
 
 # Each agent's last whole state, and what was changed since.
@@ -367,7 +368,7 @@ class Store:
         seqs = db.fetch(
             f"{CHAIN}, later AS (SELECT run, upto FROM chain) SELECT sent.seq {of_chain('sent')} AND sent.waits <> 0 "
             "AND NOT (sent.edited <> 0 AND sent.seq > :base) AND NOT EXISTS (SELECT 1 FROM later CROSS JOIN ended WHERE "
-            "ended.run = later.run AND ended.seq <= later.upto AND ended.number = sent.number AND ended.\"end\" <> 'retried')",
+            "ended.run = later.run AND +ended.seq <= later.upto AND ended.number = sent.number AND ended.\"end\" <> 'retried')",
             **values,
         )
         among = self._database.among("sent.seq", "seqs")
@@ -538,7 +539,8 @@ class Store:
         base = self._open(db, id, run, EVER)
         values: Values = {"run": id, "upto": EVER, "base": self.chain(db, id, EVER)[0].base_seq}
         needed = open_facts(base)
-        facts = once_each([base.begun, *self._answered(db, values, needed), *needed])
+        needed += self._answered(db, values, needed)
+        facts = once_each([base.begun, *needed, *self._ends(db, values, needed)])
         rows: dict[str, list[Row]] = {}
         _add_rows(rows, id, facts)
         states = {(seq, n): (id, seq, n, *rest) for seq, n, *rest in db.fetch(LAST_STATES, **values)}
@@ -559,8 +561,8 @@ class Store:
         )
         return rows
 
-    def _answered(self, db: Connection, values: Values, needed: Sequence[Fact]) -> list[Fact]:
-        """The first delivery, and its end, of each message that these answer, of those that those answer, and so on."""
+    def _answered(self, db: Connection, values: Values, needed: Sequence[Fact]) -> list[Sent]:
+        """The first delivery of each message that these answer, of those that those answer, and so on."""
         found: dict[str, Sent] = {}
         wanted = {fact.reply_to for fact in needed if isinstance(fact, Sent) and fact.reply_to}
         for _ in range(ANCESTORS):
@@ -573,15 +575,17 @@ class Store:
                 new.setdefault(sent.id, sent)
             found |= new
             wanted = {sent.reply_to for sent in new.values() if sent.reply_to}
-        if not found:
-            return []
+        return list(found.values())
+
+    def _ends(self, db: Connection, values: Values, needed: Sequence[Fact]) -> list[Fact]:
+        """The ends of these deliveries, without what is told of states elsewhere."""
         ends = self._found(
             db,
             Ended,
-            {**values, "numbers": [sent.number for sent in found.values()]},
+            {**values, "numbers": sorted({fact.number for fact in needed if isinstance(fact, Sent)})},
             f"AND ended.\"end\" <> 'retried' AND {self._database.among('ended.number', 'numbers')}",
         )
-        return [*found.values(), *(replace(cast(Ended, end), states=()) for end in ends)]
+        return [replace(cast(Ended, end), states=()) for end in ends]
 
     # ------------------------------------------------------------------------------------------ searching
 
