@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Repeats: TypeAlias = Literal["pure", "idempotent", "once"]
 """Whether a call to the outside that may have happened already may be made again: freely, under the same key, never."""
 
-EffectKind: TypeAlias = Literal["model", "effect", "delay", "gather", "refused", "abandoned"]
+EffectKind: TypeAlias = Literal["model", "effect", "delay", "gather", "refused", "unsent", "abandoned"]
 
 End: TypeAlias = Literal["handled", "failed", "expired", "cancelled", "rejected", "dead", "retried"]
 
@@ -84,8 +84,8 @@ class Effect:
     Args:
         n: which of the step's questions to the outside it answers, from 1.
         kind: "model" (name: the model's), "effect" (`self.effect`), "delay", "gather" (which replies came); and with n 0 and
-            the id of a question to another agent as the name: "refused" (it got an error), "abandoned" (nobody waits for
-            the reply any more).
+            the id of a message as the name: "refused" (who asked got an error), "abandoned" (nobody waits for the reply any
+            more), "unsent" (sending it raised an error).
         status: "intent" stands before the call is made, for those that must not be repeated blindly.
         key: the same for each try of this very call, and for no other.
         began, at: when, in seconds since 1970.

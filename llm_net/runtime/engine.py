@@ -29,12 +29,13 @@ from time import perf_counter
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
-from llm_net.address import Reference
+from llm_net.address import AbstractObject, Reference
 from llm_net.base import Call, GenAgent, GenNetwork
 from llm_net.dispatch import ASYNC, ASYNC_GENERATOR, PLAIN
 from llm_net.errors import (
     CallTimeout,
     Deadlock,
+    DeliveryError,
     Diverged,
     ForgedSender,
     InDoubt,
@@ -160,7 +161,7 @@ class Engine:
             elif place.network is None or (type(receiver) is Reference and receiver.id in run.outsiders):
                 return run.deliver_outside(handling, message, waiter)
             else:
-                route = place.route(receiver)
+                route = self._find(handling, message, receiver)
         if handling.depth >= run.max_depth:
             raise run.limit_reached("depth")
         if (sent := run.sent + 1) > run.max_messages:
@@ -176,7 +177,11 @@ class Engine:
         entry = (message, run, handling.depth + 1, route.place, None, fields["method"], number)
         queue = cell.queue
         if len(queue) >= cell.full:
-            return self.put(cell, entry) or tap
+            try:
+                return self.put(cell, entry) or tap
+            except MailboxFull as full:
+                self._not_sent(handling, message, full)
+                raise
         queue.append(entry)
         if not cell.queued and cell.active < cell.concurrency:
             cell.queued = True
@@ -223,29 +228,48 @@ class Engine:
         return True
 
     def _was_sent(self, handling: LocalHandling, step: Step, message: Message, waiter: Waiter | None) -> bool:
-        """Whether a step that is repeated has sent this before. Then who waits for the reply gets what came of it."""
-        run, recorder = handling.run, handling.run.recorder
+        """Whether a step that is repeated has sent this before. Then who waits for the reply gets what came of it. Raises
+        what was raised then."""
+        run, recorder, agent = handling.run, handling.run.recorder, handling.agent
         assert recorder is not None
-        sent = None if recorder.replays else step.past_post(message, None, "")
-        if sent is None and not recorder.replays:
+        error = recorder.could_not_send(message.id)
+        sent = step.past_post(message, error)
+        if sent is not None:
+            step.posts += 1
+            recorder.come_again(sent, message)
+            if step.replays and agent._callbacks:
+                run.call_back(agent, handling, agent._callbacks_of("sent"), Event("sent", message, agent.id))
+        if error is not None:
+            raise error
+        if sent is None:
             return False
         if waiter is not None:
             if (reply := recorder.reply_to(message.id)) is not None:
                 waiter.end(reply)
-            elif (error := recorder.refusals.get(message.id)) is not None:
-                waiter.end(None, error)
-            elif sent is not None:
-                if sent.waits:
+            elif (refusal := recorder.refusals.get(message.id)) is not None:
+                waiter.end(None, refusal)
+            else:
+                if sent.waits and not step.replays:
                     waiter.receiver = route_to(run, sent.receiver).cell
                 run.waiters[message.id] = waiter
-        return sent is not None
+        return True
+
+    def _find(self, handling: LocalHandling, message: Message, receiver: AbstractObject) -> Route:
+        try:
+            return handling.place.route(receiver)
+        except DeliveryError as error:
+            self._not_sent(handling, message, error)
+            raise
+
+    def _not_sent(self, handling: LocalHandling, message: Message, error: BaseException) -> None:
+        """Note that sending this raised an error, which a repetition of the step is to meet too."""
+        if handling.run.recorder is not None:
+            handling.run.recorder.not_sent(handling.step, message, error)
 
     def _make_room(self, cell: Cell, entry: Entry) -> bool:
         """What the mailbox wants done when it is full (or, to keep the latest, always). False: do not put it there."""
         queue, mailbox = cell.queue, type(cell.agent).mailbox
         message, run, place = entry[0], entry[1], entry[3]
-        if run.recorder is not None and run.recorder.hold(cell, entry):
-            return False
         match mailbox.when_full:
             case "reject":
                 if len(queue) >= cell.limit:
@@ -277,7 +301,12 @@ class Engine:
         if len(cell.queue) <= cell.limit:
             return
         future: Future[None] = self.loop.create_future()
-        self._block(handling, future, [cell])
+        try:
+            self._block(handling, future, [cell])
+        except Deadlock as deadlock:
+            if (step := handling.step) is not None and step.last is not None:
+                self._not_sent(handling, step.last, deadlock)
+            raise
         cell.room.append(future)
         try:
             await future
@@ -319,8 +348,7 @@ class Engine:
             if step.streams:
                 step.waiting.append(partial(self._tell, handling, routes, event))
                 return len(routes)
-            if not step.replays:
-                routes = self._untold(step, routes, event)
+            routes = self._untold(handling, step, routes, event)
         if routes:
             if handling.depth >= run.max_depth:
                 raise run.limit_reached("depth")
@@ -344,7 +372,7 @@ class Engine:
             if watched:
                 tap, number = run.show(handling, message, place.address(cell.agent), event=event)
                 if number:
-                    entry = (*entry[:6], number)
+                    entry = (message, run, handling.depth + 1, place, event, event.name, number)
                     if tap is not None:
                         run.crowding.setdefault(handling, tap)
             if full:
@@ -364,16 +392,28 @@ class Engine:
             self.loop.call_soon(self._drain)
         if refused is not None:
             run.sent -= len(routes) - routes.index(refused)  # it, and those after it, were not told
-            raise MailboxFull(refused.place.address(refused.agent), refused.cell.limit)
+            error = MailboxFull(refused.place.address(refused.agent), refused.cell.limit)
+            self._not_sent(handling, message, error)
+            raise error
         return len(routes)
 
-    def _untold(self, step: Step, routes: tuple[Route, ...], event: Event) -> tuple[Route, ...]:
-        """Those of the listeners whom a step that is repeated has not told in its earlier life."""
-        return tuple(
-            route
-            for route in routes
-            if step.past_post(event.message, route.place.address(route.agent), event.name) is None
-        )
+    def _untold(
+        self, handling: LocalHandling, step: Step, routes: tuple[Route, ...], event: Event
+    ) -> tuple[Route, ...]:
+        """Those of the listeners whom a step that is repeated has not told in its earlier life: nobody, if it went on then
+        with something else, whoever listens by now. Raises what was raised then."""
+        recorder = handling.run.recorder
+        assert recorder is not None
+        told: set[str] = set()
+        for sent in step.past_heard(event):
+            step.posts += 1
+            recorder.come_again(sent, event.message)
+            told.add(sent.receiver)
+        if not step.tells_more(event.message) and (error := recorder.could_not_send(event.message.id)) is not None:
+            raise error
+        if step.is_behind:
+            return ()
+        return tuple(route for route in routes if route.place.address(route.agent) not in told) if told else routes
 
     # ------------------------------------------------------------------------------------------ asking
 
@@ -676,8 +716,8 @@ class Engine:
         if run.over:
             run.end_entry("cancelled", message, handling.address)
             return True
-        replays = run.recorder is not None and run.recorder.replays
-        if (fields_of(message).get("deadline") or run.abandoned) and not replays and run.expired(entry, cell):
+        begun = run.recorder is not None and run.recorder.has_begun(entry[6])  # then it goes on, late as it may be
+        if (fields_of(message).get("deadline") or run.abandoned) and not begun and run.expired(entry, cell):
             return True
         if run.recorder is not None:
             handling.source = handling.step = run.recorder.begin(handling, entry[6])

@@ -367,6 +367,13 @@ class LocalRun:
         self.ended = handled + self._ends.total()
         self._budget.used = usage
 
+    def bring_back(self, route: Route, entry: Entry, tries: int) -> None:
+        """Put a message into the mailbox in which it was before, where it had failed so many times."""
+        assert self.engine is not None
+        if tries:
+            self._attempts[id(route.cell), entry[0].id] = tries
+        self.engine.bring_back(route.cell, entry)
+
     # ------------------------------------------------------------------------------------------ counting
 
     def count(self, deliveries: int) -> None:
@@ -413,7 +420,8 @@ class LocalRun:
     def _end_waits(self) -> None:
         """All handlers wait for each other: tell those whose answer can no longer come."""
         assert self.engine is not None
-        may_go_on = self.engine.busy or self._retries or self._ticking
+        replays = self.recorder is not None and self.recorder.replays  # then the record says what comes
+        may_go_on = self.engine.busy or self._retries or self._ticking or replays
         # Who waits since last is the likeliest to have been answered: chains of calls end at once here.
         if may_go_on or any(future.done() for future, _ in reversed(self.blocked.values())):
             return
@@ -630,10 +638,14 @@ class LocalRun:
     def tell_caller(self, handling: Handled, error: BaseException) -> bool:
         """Raise an error where somebody waits for the reply. False if nobody does."""
         waiter = self.waiters.get(handling.message.id)
-        if waiter is None or waiter.receiver is not handling.cell:
+        told = waiter is not None and waiter.receiver is handling.cell
+        if self.recorder is not None and handling.step is not None and (self.recorder.replays or not told):
+            told, waiter = self.recorder.was_told(handling.step, handling.message), None
+        if not told:
             return False
-        del self.waiters[handling.message.id]
-        self.refuse(waiter, _failure(handling.address, handling.message, error))
+        if waiter is not None:
+            del self.waiters[handling.message.id]
+            self.refuse(waiter, _failure(handling.address, handling.message, error))
         self.end_entry("failed", handling.message, handling.address, error, step=handling.step)
         return True
 
@@ -721,8 +733,6 @@ class LocalRun:
     def _cell_of(self, agent: GenAgent) -> Cell:
         assert self.engine is not None
         cell = self.engine.cell_of(agent)
-        if self.past is not None and self.past.replay:
-            cell.full = 0  # the record says what comes next
         if self._may_restart and cell.state is None:
             cell.state = self._copies(agent.__dict__)
         return cell
@@ -755,7 +765,7 @@ class LocalRun:
         assert self.engine is not None
         self.place.forget()
         if self.recorder is not None:
-            self.recorder.network_changed(network)
+            self.recorder.network_changed(network, added)
         if self.over or (added is not None and not cast(GenAgent, added).stands_out):
             return
         self._unwatch()
@@ -819,8 +829,12 @@ class LocalRun:
 
     def _made(self, kind: type[Message], **fields: Any) -> Message:
         """A message of the run itself."""
+        if self.recorder is not None:  # a source begins anew with each process
+            fields["id"] = self.recorder.new_id()
+        elif self.source is not None:
+            fields["id"] = self.source.new_id()
         if self.source is not None:
-            fields.update(id=self.source.new_id(), created_at=self.source.now())
+            fields["created_at"] = self.source.now()
         return kind(**fields)
 
     def random_of(self, address: str) -> Random:
