@@ -238,7 +238,7 @@ def test_why_reads_as_a_text(make: Make) -> None:
             "                it asked the model lab:cheap (10 + 1 tokens",
             "                    user: a plan",
             "                    → fine",
-            "                it made board/specialist.checks 1",
+            "                it left board/specialist.checks 1",
             "    it asked outside ask: May I? review: fine",
             "        → yes",
             "    it made clerk.orders 1 → 2",
