@@ -60,7 +60,8 @@ Learned: TypeAlias = Asked | Happened | Replied
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A field of an agent that a step changed. `before` is None also where the record does not say what it was."""
+    """A field of an agent after a step that changed it. Of an agent's first step that changed anything all fields are
+    given: how the agent was built is not on record. `before` is None then."""
 
     agent: str
     field: str
@@ -280,8 +281,9 @@ def _told(steps: tuple[Step, ...], indent: str) -> Iterator[str]:
         for learned in step.learned:
             yield from _what(learned, f"{indent}  ")
         for change in step.changes:
+            field, after = f"{change.agent}.{change.field}", _shown(change.after)
             before = "" if change.before is None else f"{_shown(change.before)} → "
-            yield f"{indent}  it made {change.agent}.{change.field} {before}{_shown(change.after)}"
+            yield f"{indent}  it {'made' if before else 'left'} {field} {before}{after}"
         if step.error:
             yield f"{indent}  and {step.end}: {_short(step.error)}"
 

@@ -308,7 +308,7 @@ def test_a_fork_shows_how_it_differs(call: Call, office: str) -> None:
 
     assert called.code == 0
     assert "- clerk → critic  check: gift for 12" in called.out.splitlines()
-    assert "+ clerk → critic  check: something else" in called.out.splitlines()
+    assert "+ clerk → critic  check (edited): something else" in called.out.splitlines()
     parent, fork = objects(call("runs", "--json").out)
     assert fork["parent"] == parent["run"]
     assert f"a fork of {parent['run']}" in call("runs").out

@@ -238,7 +238,7 @@ def test_why_reads_as_a_text(make: Make) -> None:
             "                it asked the model lab:cheap (10 + 1 tokens",
             "                    user: a plan",
             "                    → fine",
-            "                it made board/specialist.checks 1",
+            "                it left board/specialist.checks 1",
             "    it asked outside ask: May I? review: fine",
             "        → yes",
             "    it made clerk.orders 1 → 2",
@@ -435,7 +435,7 @@ def test_a_fork_differs_from_where_it_was_edited(make: Make) -> None:
         assert str(difference).splitlines() == [
             "5 messages are the same, 4 are not",
             "- clerk → board/critic  review: text='a plan', strict=False",
-            "+ clerk → board/critic  review: text='another plan', strict=False",
+            "+ clerk → board/critic  review (edited): text='another plan', strict=False",
             "- board/critic → board/specialist  check: a plan",
             "+ board/critic → board/specialist  check: another plan",
             "- boss → clerk  response: yes",
