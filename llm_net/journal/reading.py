@@ -58,7 +58,8 @@ class Reading:
         low, high = select.after, link.upto
         while True:
             rows = self._db.fetch(
-                f"{CHAIN} SELECT {COLUMNS[kind]} FROM {table.name} WHERE run = :link AND {seq} > :low AND {seq} <= :high {conditions} "
+                f"{CHAIN} SELECT {COLUMNS[kind]} FROM {table.name} "
+                f"WHERE run = :link AND {seq} > :low AND {seq} <= :high {conditions} "
                 f"ORDER BY {seq} {'DESC' if self._select.newest else 'ASC'} LIMIT :limit",
                 run=id,
                 link=link.run,

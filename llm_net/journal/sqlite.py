@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
@@ -95,10 +95,8 @@ class _Connection:
         return True
 
     def close(self) -> None:
-        try:
+        with suppress(sqlite3.Error):  # what is to be told of the file was told by what was done before
             self.sqlite.close()
-        except sqlite3.Error:  # what is to be told of the file was told by what was done before
-            pass
 
 
 def _plain(value: Value | Sequence[Value]) -> Value:
@@ -215,10 +213,8 @@ class _Sqlite:
 
     def rest(self, connection: Connection) -> None:
         assert isinstance(connection, _Connection)
-        try:
+        with suppress(sqlite3.Error):  # the log is kept, and nothing is lost; who writes next is told
             connection.sqlite.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        except sqlite3.Error:
-            pass  # the log is kept, and nothing is lost; who writes next is told
 
     def explain(self, error: Exception) -> JournalFailed | None:
         if isinstance(error, JournalFailed):

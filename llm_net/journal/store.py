@@ -78,7 +78,7 @@ class _Head:
     status: str = ""
     error: str = ""
     at: float = 0.0
-    counts: _Counts = field(default_factory=lambda: _Counts())
+    counts: _Counts = field(default_factory=lambda: _Counts())  # noqa: PLW0108 - it is defined below
 
     def note(self, facts: Iterable[Fact]) -> None:
         """More facts of this run."""

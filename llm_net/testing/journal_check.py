@@ -179,7 +179,7 @@ async def _check_facts(journal: Journal) -> None:
         Effect(4, 1, 1, "model", ODD, "pure", "intent", ODD, 0.1, 0.2),
         Effect(5, 1, 1, "model", ODD, "idempotent", "done", ODD, 0.1, 0.2, ODD_BYTES, ODD_BYTES, 1 << 40, 2, Decimal("0.10")),
         Part(6, ODD, ODD_BYTES),
-        Ended(7, 1, "failed", ODD, 9, 0.1, 0.2, "odd \ud800 \0 error", (State(ODD, True, ODD_BYTES), State("b", False, b"")), 1, 2, 3),
+        Ended(7, 1, "failed", ODD, 9, 0.1, 0.2, "odd \ud800 \0 error", (State(ODD, True, ODD_BYTES),), 1, 2, 3),
         Part(8, ODD, ODD_BYTES),
         Finished(9, ODD, "odd \ud800 \0 error", 1e300),
         Begun(10, "", -5, 0.0),
@@ -289,7 +289,7 @@ def _same(found: Opened, wanted: Opened, what: str) -> None:
         if name in ("pending", "abandoned"):
             ours, theirs = list(ours), list(theirs)
         if name == "past":
-            ours, theirs = ({number: list(did) for number, did in past.items()} for past in (ours, theirs))
+            ours, theirs = ({number: list(did) for number, did in past.items()} for past in (found.past, wanted.past))
         _is(ours, theirs, f"{what}, {name}")
 
 

