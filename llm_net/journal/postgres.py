@@ -137,7 +137,7 @@ class _Postgres:
     for_update = "FOR UPDATE"
     lock_parts = "LOCK TABLE part IN SHARE ROW EXCLUSIVE MODE"
     holds_words = "sent.seq IN (SELECT search.seq FROM search WHERE search.run = :link AND search.words @@ CAST(:words AS tsquery))"
-    unsearch = "DELETE FROM search WHERE run = :run"
+    unsearch = "DELETE FROM search WHERE run = :run AND seq <= :upto"
 
     def __init__(self, dsn: str, schema: str) -> None:
         if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", schema):

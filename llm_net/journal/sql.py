@@ -63,6 +63,8 @@ class SqlJournal:
         """See `Journal.forget`."""
         await self._read(lambda db: self._store.id_of(db, run), run)
         await self._writer.do(lambda db: self._store.forget(db, run, keep_open=keep_open))
+        while await self._writer.do(self._store.sweep):  # also what was left by one who was stopped
+            pass
 
     async def aclose(self) -> None:
         """Keep what was given to `write`, and close all connections."""

@@ -115,7 +115,7 @@ class _Sqlite:
         f"sent.seq IN (SELECT rowid - :link * {STRIDE} FROM search WHERE search MATCH :words "
         f"AND rowid BETWEEN :link * {STRIDE} AND :link * {STRIDE} + {STRIDE - 1})"
     )
-    unsearch = f"DELETE FROM search WHERE rowid BETWEEN :run * {STRIDE} AND :run * {STRIDE} + {STRIDE - 1}"
+    unsearch = f"DELETE FROM search WHERE rowid BETWEEN :run * {STRIDE} AND :run * {STRIDE} + :upto"
 
     def __init__(self, path: Path, synchronous: Literal["full", "normal"], patience: float) -> None:
         self._path = path

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -76,16 +78,21 @@ class PostgresServer:
         self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "stop")
 
     def kill(self) -> None:
-        """Kill it, as it would die if its machine ran out of memory."""
-        pid = int((self._data / "postmaster.pid").read_text().splitlines()[0])
-        os.kill(pid, signal.SIGKILL)
+        """Kill it, and each process that it started, and wait until they are gone."""
+        first = int((self._data / "postmaster.pid").read_text().splitlines()[0])
+        pids = [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+        files = [os.pidfd_open(pid) for pid in pids]
+        for file in files:
+            signal.pidfd_send_signal(file, signal.SIGKILL)
+        for file in files:
+            select.select([file], [], [])
+            os.close(file)
 
     def close(self) -> None:
-        """Stop it and delete all that it has."""
-        try:
+        """Stop it, if it runs, and delete all that it has."""
+        with suppress(RuntimeError):
             self.stop()
-        finally:
-            shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder)
 
     def _reachable(self, programs: Path) -> Path:
         """The folder of the programs, or a copy of it where the user may not go."""
