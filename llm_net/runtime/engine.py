@@ -43,11 +43,13 @@ from llm_net.errors import (
     MailboxFull,
     NotResumable,
     RunCancelled,
+    UnknownAddress,
 )
 from llm_net.event import Event
 from llm_net.graph import ITSELF
 from llm_net.message import ANY_MESSAGE, Message, fields_of, id_of, origin, stamp
 from llm_net.ports import World
+from llm_net.record import Sent
 from llm_net.runtime.cell import Cell, Entry, waiting_ring
 from llm_net.runtime.handling import Aside, LocalHandling
 from llm_net.runtime.past import route_to
@@ -248,11 +250,19 @@ class Engine:
                 waiter.end(reply)
             elif (refusal := recorder.refusals.get(message.id)) is not None:
                 waiter.end(None, refusal)
-            else:
-                if sent.waits and not step.replays:
-                    waiter.receiver = route_to(run, sent.receiver).cell
+            elif (reason := recorder.early.pop(message.id, None)) is not None:
+                run.refuse(waiter, reason)
+            elif not step.replays:  # else the record knows of no answer
+                if sent.waits:
+                    waiter.receiver = self._receiver_of(handling, sent)
                 run.waiters[message.id] = waiter
         return True
+
+    def _receiver_of(self, handling: LocalHandling, sent: Sent) -> Cell:
+        try:
+            return route_to(handling.run, sent.receiver).cell
+        except UnknownAddress:  # it left, or has yet to come
+            return Cell(handling.agent)
 
     def _find(self, handling: LocalHandling, message: Message, receiver: AbstractObject) -> Route:
         try:
@@ -715,6 +725,9 @@ class Engine:
         run, cell, message = handling.run, handling.cell, handling.message
         if run.over:
             run.end_entry("cancelled", message, handling.address)
+            return True
+        if run.recorder is not None and run.recorder.park(entry[6], partial(self.again, cell, entry)):
+            cell.active += 1  # it keeps the agent busy
             return True
         begun = run.recorder is not None and run.recorder.has_begun(entry[6])  # then it goes on, late as it may be
         if (fields_of(message).get("deadline") or run.abandoned) and not begun and run.expired(entry, cell):

@@ -148,8 +148,12 @@ class LocalHandling(Handled):
                 raise
             recorder.learned(step, n, "gather", "", began, to_json([waiter.message.id for waiter in came]))
             return came
-        waiters = [self.engine.ask(self, message) for message in messages]
-        self.engine.give_up(self.run, waiters)
+        waiters: list[Waiter] = []
+        try:
+            for message in messages:
+                waiters.append(self.engine.ask(self, message))
+        finally:
+            self.engine.give_up(self.run, waiters)
         if past.status == "failed":
             raise read_error(past.answer)
         if failures is not None:
@@ -170,8 +174,9 @@ class LocalHandling(Handled):
         waiters: list[Waiter] = []
         try:
             for message in messages:
+                was_sent = self.step is not None and self.step.is_behind  # then it has its place in the mailbox
                 waiters.append(waiter := engine.ask(self, message, tally))
-                if (cell := waiter.receiver) is not None and len(cell.queue) > cell.limit:
+                if not was_sent and (cell := waiter.receiver) is not None and len(cell.queue) > cell.limit:
                     await engine.room(self, cell)
         except BaseException:
             engine.give_up(self.run, waiters)

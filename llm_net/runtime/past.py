@@ -222,6 +222,8 @@ class _Restoring:
         self._decoder = Decoder(run, recorder, {sent.id: sent.message for sent in at_hand})
         self._border = self._decoder.border
         self._kept = {address: _values(states) for address, states in before.states.items()}
+        self._changed = {address for address, values in self._kept.items() if AGENTS in values}  # networks
+        self._orphans: list[Sent] = []  # of whom the receiver is not there
 
     async def restore(self, journal: Journal, name: str) -> None:
         run, before, recorder = self._run, self._before, self._recorder
@@ -245,19 +247,39 @@ class _Restoring:
                     recorder.unsent.setdefault(fact.name, []).append(read_error(fact.answer))
                 if isinstance(fact, Sent) and fact.receiver == "" and fact.id not in before.replies:
                     recorder.asked_outside[fact.id] = sent.receiver
-        recorder.orphans = [sent for sent in before.pending if not self._bring_back(sent)]
-        recorder.before = {sent.number for sent in before.pending} - {sent.number for sent in recorder.orphans}
-        if recorder.orphans and not recorder.before:
-            raise recorder.waits_for_nobody(recorder.orphans[0])
-        if self._kept or recorder.orphans:
+        self._orphans = [sent for sent in before.pending if not self._bring_back(sent)]
+        recorder.before = {sent.number for sent in before.pending} - {sent.number for sent in self._orphans}
+        for number, did in before.past.items():
+            if number in recorder.before:
+                recorder.unsaid.update(sent.number for sent in _last_try(did))
+        if self._kept or self._orphans:
             recorder.late = self._late
+        if self._orphans:
+            recorder.never = self._never
+            if not recorder.before:
+                run.engine.loop.call_soon(self._never)
 
     def _late(self) -> None:
         """A step that is repeated brought somebody whom others knew already when the run was interrupted."""
         for address in sorted(self._kept, key=lambda address: address.count("/")):
             if address in self._kept:  # else it was restored with the network around it
                 self._restore_agent(address)
-        self._recorder.orphans = [sent for sent in self._recorder.orphans if not self._bring_back(sent)]
+        self._orphans = [sent for sent in self._orphans if not self._bring_back(sent)]
+
+    def _never(self) -> None:
+        """All has ended that was under way, and some did not come: they have left, or the network was built without them."""
+        run, orphans = self._run, self._orphans
+        self._orphans = []
+        for sent in orphans:
+            around = sent.receiver
+            while (around := around.rpartition("/")[0]) and around not in self._changed:
+                pass
+            if not around and ITSELF not in self._changed:
+                problem = f"{sent.method!r} waits for {sent.receiver!r}, who is not there; build the network as it was"
+                run.finish("failed", NotResumable(run.agent.id, problem))
+                return
+            unknown = UnknownAddress(sent.receiver, run.agent.id)
+            run.bury(self._decoder.message(sent.id), sent.receiver, unknown, number=sent.number)
 
     def _bring_back(self, sent: Sent) -> bool:
         """Put a message into the mailbox in which it was. False if its receiver is not there."""
@@ -343,6 +365,17 @@ class _Restoring:
         if unknown := [name for name in own if name not in fields.names]:
             raise ValueError(f"it has no field {unknown[0]!r}")
         return {name: fields.decode(name, data, self._border) for name, data in own.items()}
+
+
+def _last_try(did: Iterable[Sent | Effect | Ended]) -> list[Sent]:
+    """What a step sent since it last failed."""
+    sent: list[Sent] = []
+    for fact in did:
+        if isinstance(fact, Ended):
+            sent.clear()
+        elif isinstance(fact, Sent):
+            sent.append(fact)
+    return sent
 
 
 def _values(states: Iterable[State]) -> dict[str, bytes]:

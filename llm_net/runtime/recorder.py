@@ -30,7 +30,6 @@ from llm_net.errors import (
     JournalError,
     JournalFailed,
     LlmNetError,
-    NotResumable,
     NotUnderstood,
     UnknownAddress,
 )
@@ -63,7 +62,7 @@ class Step:
 
     __slots__ = (
         "_past_effects", "_past_posts", "_random", "_recorder", "address", "agent", "began", "effects", "ids", "last", "number",
-        "posts", "replays", "streams", "time", "turn", "waiting",
+        "posts", "replays", "streams", "time", "tries", "turn", "waiting",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder, number: int, agent: GenAgent, address: str, turn: int) -> None:
@@ -77,7 +76,7 @@ class Step:
         self.address = address
         self.turn = turn
         self.began = self.time = recorder.clock()
-        self.posts = self.effects = self.ids = 0
+        self.posts = self.effects = self.ids = self.tries = 0
         self.last: Message | None = None  # that it sent by name, unless it has emitted something since
         self._past_posts: list[Sent] = []  # the next one last
         self._past_effects: dict[int, Effect] = {}
@@ -93,9 +92,10 @@ class Step:
 
     @property
     def random(self) -> Random:
-        """Random numbers of this step."""
+        """Random numbers of this try of the step."""
         if self._random is None:
-            self._random = Random(f"{self._recorder.prefix}/{self.number}")
+            again = f"/{self.tries}" if self.tries else ""
+            self._random = Random(f"{self._recorder.prefix}/{self.number}{again}")
         return self._random
 
     def key(self, n: int) -> str:
@@ -105,6 +105,12 @@ class Step:
     def learned(self, at: float) -> None:
         """Something came from outside, at that time."""
         self.time = max(self.time, at)
+
+    def try_again(self, at: float) -> None:
+        """It failed, and begins anew."""
+        self.tries += 1
+        self.began = self.time = at
+        self._random = None
 
     def remember(self, facts: Sequence[Sent | Effect | Ended]) -> None:
         """What it did in an earlier life."""
@@ -123,6 +129,7 @@ class Step:
                     self._past_effects.clear()
                     times.clear()
                     self.posts, self.effects, self.ids = fact.posts, fact.effects, fact.ids
+                    self.tries += 1
         self._past_posts.reverse()
         if times:
             self.began = self.time = times[0]
@@ -168,7 +175,10 @@ class Step:
         return self.replays or bool(self._past_posts)
 
     def _compare(self, message: Message, sent: Sent) -> None:
-        if not (sent.edited or sent.message == b"" or self._recorder.encoded(message) == sent.message):
+        if sent.edited or sent.message == b"":
+            return
+        now = self._recorder.encoded(message)
+        if now != sent.message and _without_networks(now) != _without_networks(sent.message):
             raise self._diverged(message, sent)
 
     def _diverged(self, message: Message, sent: Sent | None) -> Diverged:
@@ -255,8 +265,11 @@ class Recorder:
         self._built: set[int] = set()  # agents that are there as soon as the network is built
         self._told: set[str] = set()  # addresses of those whose state is on record
         self.late: Callable[[], None] | None = None  # makes those present whom a repeated step brings again
-        self.orphans: list[Sent] = []  # what waits for them
-        self.before: set[int] = set()  # the other deliveries that a resumed run goes on with
+        self.unsaid: set[int] = set()  # pending deliveries of steps that have yet to come to them again
+        self.early: dict[str, BaseException] = {}  # what became of them meanwhile, by message
+        self._parked: dict[int, Callable[[], None]] = {}
+        self.never: Callable[[], None] | None = None  # gives up those who did not come
+        self.before: set[int] = set()  # deliveries that a resumed run goes on with, and that can bring them
         self._members = Members()
         self._last_message = ""
         self._parts: dict[str, None] = {}
@@ -340,7 +353,7 @@ class Recorder:
             if (past := self.past.pop(number, None)) is not None:
                 step.remember(past)
         else:
-            step.began = step.time = self.clock()
+            step.try_again(self.clock())
         return step
 
     def ended(self, step: Step | None, number: int, end: End, error: BaseException | None = None) -> None:
@@ -371,14 +384,9 @@ class Recorder:
     def _came_to_end(self, number: int) -> None:
         """Whoever was there when the run was interrupted, or was just coming, is there when all of that has ended."""
         self.before.discard(number)
-        if self.orphans and not self.before:
-            orphan, self.orphans = self.orphans[0], []
-            self._failed(self.waits_for_nobody(orphan))
-
-    def waits_for_nobody(self, sent: Sent) -> NotResumable:
-        """That a message of the record has no receiver now."""
-        problem = f"{sent.method!r} waits for {sent.receiver!r}, who is not there; build the network as it was"
-        return NotResumable(self._outermost.id, problem)
+        if not self.before and self.never is not None:
+            never, self.never = self.never, None
+            self._loop.call_soon(never)
 
     def _sentence(self, error: BaseException | None) -> str:
         return "" if error is None else self.redacted(f"{type(error).__name__}: {error}".encode()).decode()
@@ -393,7 +401,22 @@ class Recorder:
         return errors.pop(0) if errors else None
 
     def come_again(self, sent: Sent, message: Message) -> None:
-        """A step that is repeated sends what it has sent before."""
+        """A step that is repeated sends what it has sent before: now its receiver may handle it."""
+        self.unsaid.discard(sent.number)
+        if (again := self._parked.pop(sent.number, None)) is not None:
+            again()
+
+    def park(self, number: int, again: Callable[[], None]) -> bool:
+        """Whether a delivery has to wait until its sender, which is repeated, comes to where it waits for the reply."""
+        if number in self.unsaid:
+            self._parked[number] = again
+            return True
+        return False
+
+    def ended_early(self, message: Message, reason: BaseException, number: int) -> None:
+        """A delivery came to its end before its sender, which is repeated, waits for the reply."""
+        if number in self.unsaid:
+            self.early[message.id] = reason
 
     def was_told(self, step: Step, question: Message) -> bool:
         """Whether the record says that who asked was told that this step failed."""
@@ -652,6 +675,12 @@ class Recorder:
                         future.set_exception(self.error)
             if self._facts:
                 self._loop.call_soon(self._flush)
+
+
+def _without_networks(message: bytes) -> object:
+    """What a message's JSON says, but for the networks that its parties are in: they may have left, or have yet to come."""
+    fields = from_json(message)["fields"]
+    return fields | {party: (fields[party] or "").rpartition("/")[2] for party in ("sender", "receiver")}
 
 
 def _inside(agent: GenAgent) -> dict[str, GenAgent]:

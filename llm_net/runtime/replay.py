@@ -145,6 +145,8 @@ class Replayer(Recorder):
             agent, end = handling.agent, self._ends[number]
             step = self._steps[number] = Step(self, number, agent, end.agent, end.turn)
             self._shadow(agent)
+        else:
+            step.try_again(0.0)
         done = self._done[number]
         last = next(index for index, fact in enumerate(done) if isinstance(fact, Ended))  # of this try
         self._done[number] = done[last:]
@@ -211,6 +213,12 @@ class Replayer(Recorder):
         assert run.engine is not None
         if run.over or self._steps or run.engine.busy or not (self._held or self._absent):
             return
+        for script in self._script.values():  # who handles several at a time may have begun one anew, after later ones
+            number = next((number for number in script if number in self._held), 0)
+            if number and self._held[number][0].concurrency > 1:
+                script.remove(number)
+                run.engine.bring_back(*self._held.pop(number))
+                return
         if self._whole:
             sent = self._absent[0][0] if self._absent else self._sent[next(iter(self._held))]
             self._failed(self.lacking() or Diverged(sent.receiver, sent.number, "the receiver", "there", "not there"))

@@ -619,8 +619,7 @@ class LocalRun:
     ) -> None:
         """Put a message to the dead letters."""
         self._dead.append(DeadLetter(message, address, reason))
-        if (waiter := self.waiters.pop(message.id, None)) is not None:
-            self.refuse(waiter, reason)
+        self._refuse(message, reason, number)
         self.end_entry("dead", message, address, reason, number=number, step=step)
 
     def expired(self, entry: Entry, cell: Cell) -> bool:
@@ -630,10 +629,16 @@ class LocalRun:
         if message.id not in self.abandoned and (message.deadline is None or message.deadline > now):
             return False
         error = Expired(place.address(cell.agent), message.method)
-        if (waiter := self.waiters.pop(message.id, None)) is not None:
-            self.refuse(waiter, error)
+        self._refuse(message, error, entry[6])
         self.end_entry("expired", message, error.address, error, number=entry[6])
         return True
+
+    def _refuse(self, message: Message, reason: BaseException, number: int) -> None:
+        """Tell who waits for the reply to a message, or will do so when its step is repeated, that it came to another end."""
+        if (waiter := self.waiters.pop(message.id, None)) is not None:
+            self.refuse(waiter, reason)
+        elif self.recorder is not None:
+            self.recorder.ended_early(message, reason, number)
 
     def tell_caller(self, handling: Handled, error: BaseException) -> bool:
         """Raise an error where somebody waits for the reply. False if nobody does."""
@@ -770,7 +775,7 @@ class LocalRun:
             return
         self._unwatch()
         self._watch()
-        if added is not None:
+        if added is not None or (self.recorder is not None and self.recorder.replays):
             return
         for cell in list(self.engine.cells.values()):
             gone = [entry for entry in cell.queue if entry[1] is self and not _lives(cell.agent, entry[3])]

@@ -82,8 +82,12 @@ def deliveries_of(facts: Sequence[Fact], *, strict: bool) -> Counter[tuple[str, 
     return found
 
 
-def check_record(facts: Sequence[Fact]) -> None:
-    """The laws that hold for every record, however often its run was interrupted. Raises AssertionError."""
+def check_record(facts: Sequence[Fact], *, resent: bool = False) -> None:
+    """The laws that hold for every record, however often its run was interrupted. Raises AssertionError.
+
+    Args:
+        resent: whether agents send the same message twice on purpose.
+    """
     places = [fact.seq for fact in facts]
     assert places == sorted(set(places)), "places in the order are taken twice"
     sent: dict[int, Sent] = {}
@@ -96,7 +100,7 @@ def check_record(facts: Sequence[Fact]) -> None:
             case Sent() if not fact.edited:
                 assert fact.number not in sent, f"number {fact.number} is given twice"
                 delivery = (fact.id, fact.receiver, fact.event, fact.path)
-                assert delivery not in ids, f"doubled: {delivery}"
+                assert resent or delivery not in ids, f"doubled: {delivery}"
                 ids.add(delivery)
                 sent[fact.number] = fact
             case Ended():
