@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from heapq import merge
@@ -301,8 +301,8 @@ class Chain:
             waiting.update(
                 number
                 for (number,) in self._db.fetch(
-                    f"SELECT number FROM sent WHERE {OWN} AND waits <> 0 AND NOT EXISTS (SELECT 1 FROM ended WHERE ended.run = :run "
-                    "AND ended.number = sent.number AND ended.\"end\" <> 'retried' AND +ended.seq <= :upto)",
+                    f"SELECT number FROM sent WHERE {OWN} AND waits <> 0 AND NOT EXISTS (SELECT 1 FROM ended "
+                    "WHERE ended.run = :run AND ended.number = sent.number AND ended.\"end\" <> 'retried' AND +ended.seq <= :upto)",
                     **values,
                 )
             )

@@ -257,6 +257,7 @@ class _Restoring:
         if self._orphans:
             recorder.never = self._never
             if not recorder.before:
+                assert run.engine is not None
                 run.engine.loop.call_soon(self._never)
 
     def _late(self) -> None:

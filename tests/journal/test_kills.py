@@ -63,7 +63,8 @@ async def check(where: str, ledger: Path) -> int:
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> int:
     """How often each of these tests kills: `--kills` in all."""
-    return int(request.config.getoption("--kills")) // 3
+    number: int = request.config.getoption("--kills")
+    return number // 3
 
 
 def test_a_process_over_sqlite_may_be_killed_at_any_instant(tmp_path: Path, kills: int) -> None:

@@ -136,7 +136,8 @@ def network_of(program: Program) -> GenNetwork:
 
 def roots_of(program: Program) -> list[Message]:
     return [
-        Message(id=f"root{n}", receiver=root, sender="boss", metadata={"ttl": 3}) for n, root in enumerate(program.roots)
+        Message(id=f"root{n}", receiver=root, sender="boss", metadata={"ttl": 3})
+        for n, root in enumerate(program.roots)
     ]
 
 
@@ -162,7 +163,7 @@ def lived(program: Program, after: Crash, run: str | None) -> tuple[list[Fact], 
         except (Diverged, InDoubt, NotResumable):
             raise
         except (LlmNetError, ValueError) as error:
-            assert not isinstance(error.__cause__, (Diverged, InDoubt, NotResumable)), error
+            assert not isinstance(error.__cause__, (Diverged, InDoubt, NotResumable)), error  # noqa: PT017 - others may be
         assert going.status in ("done", "failed", "limited"), going.status
         return await facts_of(journal, going.id), going.id
 
