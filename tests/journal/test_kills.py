@@ -63,7 +63,8 @@ async def check(where: str, ledger: Path) -> int:
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> int:
     """How often each of these tests kills: `--kills` in all."""
-    number: int = request.config.getoption("--kills")
+    number = request.config.getoption("--kills")
+    assert isinstance(number, int)
     return number // 3
 
 
