@@ -46,6 +46,7 @@ HOMES = {
     "xllamacpp": {"llm_net/llm/engine.py"},
     "pydantic_ai": {"llm_net/llm/direct.py", "llm_net/llm/pydantic_ai.py"},
     "genai_prices": {"llm_net/llm/direct.py"},  # comes with pydantic_ai
+    "psycopg": {"llm_net/journal/postgres.py"},
     "pytest": {"llm_net/testing"},
     "click": {"llm_net/cli"},
     "rich": {"llm_net/cli", "llm_net/observe/progress.py"},
@@ -174,7 +175,7 @@ def test_the_lock_holds_what_the_project_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = {**project["project"]["optional-dependencies"], **project["dependency-groups"]}
     asked = [*project["project"]["dependencies"]]
-    asked += [line for name in ("local", "ai", "cli", "build", "test", "check") for line in groups[name]]
+    asked += [line for name in ("local", "ai", "cli", "postgres", "build", "test", "check") for line in groups[name]]
     lines = (ROOT / "requirements/dev.txt").read_text().splitlines()
     locked = [Requirement(line.rstrip(" \\")) for line in lines if line[:1].isalnum()]
 

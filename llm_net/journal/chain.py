@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from heapq import merge
@@ -171,7 +171,7 @@ class Chain:
         states: dict[int, list[State]] = {}
         if ends:
             for seq, agent, whole, body in self.rows(
-                f"SELECT seq, agent, whole, body FROM state WHERE run = :run AND seq <= :upto AND {self._among('seq', 'seqs')} "
+                f"SELECT seq, agent, whole, body FROM state WHERE {OWN} AND {self._among('seq', 'seqs')} "
                 "ORDER BY seq, n",
                 seqs=[ended.seq for ended in ends],
             ):
@@ -301,8 +301,8 @@ class Chain:
             waiting.update(
                 number
                 for (number,) in self._db.fetch(
-                    f"SELECT number FROM sent WHERE {OWN} AND waits <> 0 AND NOT EXISTS (SELECT 1 FROM ended WHERE ended.run = :run "
-                    "AND ended.number = sent.number AND ended.\"end\" <> 'retried' AND +ended.seq <= :upto)",
+                    f"SELECT number FROM sent WHERE {OWN} AND waits <> 0 AND NOT EXISTS (SELECT 1 FROM ended "
+                    "WHERE ended.run = :run AND ended.number = sent.number AND ended.\"end\" <> 'retried' AND +ended.seq <= :upto)",
                     **values,
                 )
             )

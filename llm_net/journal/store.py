@@ -24,8 +24,6 @@ PAGE = 1000
 SWEPT = 10_000
 """Places whose rows are deleted in one transaction."""
 
-Values: TypeAlias = Mapping[str, "Value | Sequence[Value]"]
-
 _TABLES: Final = (*(table.name for table in TABLES.values()), "state")
 
 _KEPT: Final = (
@@ -44,7 +42,7 @@ class _Head:
     status: str = ""
     error: str = ""
     at: float = 0.0
-    counts: Counts = field(default_factory=lambda: Counts())
+    counts: Counts = field(default_factory=Counts)
 
     def note(self, facts: Iterable[Fact]) -> None:
         """More facts of this run."""
@@ -120,10 +118,10 @@ class Store:
                 raise self._unknown(db, begun.parent)
             check_cut(begun, Chain(db, self._database, origin.id).base.seq, origin.seq)
         (row,) = db.fetch(
-            "INSERT INTO run (name, born, network, began, parent, cut, origin, seq, number, status, error, at, sent, ends, requests, "
-            "input_tokens, output_tokens, base_seq, base, searched) VALUES (:name, "
-            "(SELECT COALESCE(MAX(id), 0) + 1 FROM run), :network, :began, :parent, :cut, :origin, "
-            ":cut, 0, '', :none, :began, 0, :none, 0, 0, 0, 0, :none, 0) RETURNING id",
+            "INSERT INTO run (name, born, network, began, parent, cut, origin, seq, number, status, error, at, sent, ends, "
+            "requests, input_tokens, output_tokens, base_seq, base, searched) "
+            "VALUES (:name, (SELECT COALESCE(MAX(id), 0) + 1 FROM run), :network, :began, :parent, :cut, :origin, :cut, 0, '', "
+            ":none, :began, 0, :none, 0, 0, 0, 0, :none, 0) RETURNING id",
             name=write.run,
             network=begun.network,
             began=begun.at,

@@ -22,11 +22,9 @@ from llm_net.errors import JournalFailed
 from llm_net.journal import SqliteJournal
 from llm_net.journal.sqlite import VERSION
 from llm_net.record import Begun, Fact, Part, Select
-from tests.journal.facts import BEGUN, ended, facts_of, refusal, sent
+from tests.journal.facts import BEGUN, FIRST, ended, facts_of, refusal, sent
 
 ROOT = Path(__file__).parents[2]
-
-FIRST: list[Fact] = [BEGUN, sent(2), ended(3, 2), sent(4)]
 
 
 @pytest.fixture
@@ -196,7 +194,7 @@ def test_whatever_happens_to_the_end_of_the_log_a_beginning_of_the_record_is_lef
         return kept
 
     base, log = asyncio.run(main())
-    states = [sum(groups[:n], []) for n in range(1, len(groups) + 1)]
+    states = [[fact for group in groups[:n] for fact in group] for n in range(1, len(groups) + 1)]
     chance = random.Random(harm)
     for _ in range(20):
         at = chance.randrange(len(log) // 2, len(log))
