@@ -171,7 +171,7 @@ class Chain:
         states: dict[int, list[State]] = {}
         if ends:
             for seq, agent, whole, body in self.rows(
-                f"SELECT seq, agent, whole, body FROM state WHERE run = :run AND seq <= :upto AND {self._among('seq', 'seqs')} "
+                f"SELECT seq, agent, whole, body FROM state WHERE {OWN} AND {self._among('seq', 'seqs')} "
                 "ORDER BY seq, n",
                 seqs=[ended.seq for ended in ends],
             ):

@@ -119,9 +119,9 @@ class Store:
             check_cut(begun, Chain(db, self._database, origin.id).base.seq, origin.seq)
         (row,) = db.fetch(
             "INSERT INTO run (name, born, network, began, parent, cut, origin, seq, number, status, error, at, sent, ends, "
-            "requests, input_tokens, output_tokens, base_seq, base, searched) VALUES (:name, "
-            "(SELECT COALESCE(MAX(id), 0) + 1 FROM run), :network, :began, :parent, :cut, :origin, "
-            ":cut, 0, '', :none, :began, 0, :none, 0, 0, 0, 0, :none, 0) RETURNING id",
+            "requests, input_tokens, output_tokens, base_seq, base, searched) "
+            "VALUES (:name, (SELECT COALESCE(MAX(id), 0) + 1 FROM run), :network, :began, :parent, :cut, :origin, :cut, 0, '', "
+            ":none, :began, 0, :none, 0, 0, 0, 0, :none, 0) RETURNING id",
             name=write.run,
             network=begun.network,
             began=begun.at,

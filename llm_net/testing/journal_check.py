@@ -18,6 +18,9 @@ from llm_net.record import Begun, Effect, EffectKind, End, Ended, Fact, Finished
 ODD: Final = 'a "b" \\ \n\t é 漢字 \U0001f41d \u2028'
 """A text that is hard to keep, of characters that every database has."""
 
+ODD_ERROR: Final = f"{ODD} \ud800 \0"
+"""A text that no database takes as it is: who raises an error may write anything."""
+
 ODD_BYTES: Final = bytes(range(256)) + "\ud800".encode(errors="surrogatepass")
 
 
@@ -179,9 +182,9 @@ async def _check_facts(journal: Journal) -> None:
         Effect(4, 1, 1, "model", ODD, "pure", "intent", ODD, 0.1, 0.2),
         Effect(5, 1, 1, "model", ODD, "idempotent", "done", ODD, 0.1, 0.2, ODD_BYTES, ODD_BYTES, 1 << 40, 2, Decimal("0.10")),
         Part(6, ODD, ODD_BYTES),
-        Ended(7, 1, "failed", ODD, 9, 0.1, 0.2, "odd \ud800 \0 error", (State(ODD, True, ODD_BYTES),), 1, 2, 3),
+        Ended(7, 1, "failed", ODD, 9, 0.1, 0.2, ODD_ERROR, (State(ODD, True, ODD_BYTES), State("b", False, b"")), 1, 2, 3),
         Part(8, ODD, ODD_BYTES),
-        Finished(9, ODD, "odd \ud800 \0 error", 1e300),
+        Finished(9, ODD, ODD_ERROR, 1e300),
         Begun(10, "", -5, 0.0),
     ]  # fmt: skip
     await journal.write(run, facts)

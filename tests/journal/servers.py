@@ -109,22 +109,21 @@ class PostgresServer:
         self._call(self._programs / program, *words)
 
     def _call(self, *words: str | Path) -> None:
-        done = subprocess.run(
-            words,
-            cwd=self.folder,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=(output := tempfile.TemporaryFile()),  # noqa: SIM115 - a pipe would stay open as long as the server lives
-            stderr=subprocess.STDOUT,
-            user=self._user.pw_uid if self._user else None,
-            group=self._user.pw_gid if self._user else None,
-            extra_groups=[] if self._user else None,
-        )
-        with output:
+        with tempfile.TemporaryFile() as output:  # a pipe would stay open as long as the server lives
+            done = subprocess.run(
+                words,
+                cwd=self.folder,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                user=self._user.pw_uid if self._user else None,
+                group=self._user.pw_gid if self._user else None,
+                extra_groups=[] if self._user else None,
+            )
             output.seek(0)
-            said = output.read().decode(errors="replace")
-        if done.returncode:
-            raise RuntimeError(f"{words[0]} failed: {said}")
+            if done.returncode:
+                raise RuntimeError(f"{words[0]} failed: {output.read().decode(errors='replace')}")
 
 
 def _programs() -> Path:

@@ -104,8 +104,8 @@ class Comparison(RuleBasedStateMachine):
     @rule(seed=odds)
     def new_run(self, seed: int) -> None:
         begun = Begun(1, "net", seed << 40, float(seed), "1")
-        name = f"run-{next(self.names)}"
-        run = self.runs[name] = Run(name, begun)
+        run = Run(f"run-{next(self.names)}", begun)
+        self.runs[run.name] = run
         self.write(run, begun)
 
     @rule(

@@ -170,7 +170,7 @@ def lived(program: Program, after: Crash, run: str | None) -> tuple[list[Fact], 
     return simulation.run(main(), start=last_time(after.facts) + timedelta(microseconds=1))
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(programs, cuts)
 def test_whatever_a_program_does_no_crash_loses_or_doubles_anything(
     program: Program, cuts: Sequence[tuple[float, bool]]

@@ -22,11 +22,9 @@ from llm_net.errors import JournalFailed
 from llm_net.journal import SqliteJournal
 from llm_net.journal.sqlite import VERSION
 from llm_net.record import Begun, Fact, Part, Select
-from tests.journal.facts import BEGUN, ended, facts_of, refusal, sent
+from tests.journal.facts import BEGUN, FIRST, ended, facts_of, refusal, sent
 
 ROOT = Path(__file__).parents[2]
-
-FIRST: list[Fact] = [BEGUN, sent(2), ended(3, 2), sent(4)]
 
 
 @pytest.fixture

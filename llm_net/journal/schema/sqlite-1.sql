@@ -163,6 +163,8 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('effect', 'effect_abandoned', '1000 100 1 1'),
     ('ended', 'ended', '1000000 2000 1'),
     ('ended', 'ended_number', '1000000 2000 1 1 1'),
+    ('state', 'sqlite_autoindex_state_1', '1000000 2000 2 1'),
+    ('state', 'state_whole', '100000 1000 10 1'),
     ('part', 'part', '1000000 2000 1'),
     ('part', 'part_hash', '1000000 10 5 1');
 ANALYZE sqlite_schema;
