@@ -84,9 +84,7 @@ def watch(
             asyncio.run(_to_its_end(run, journal))
         except LimitReached as reached:
             error = reached
-            sentence = (
-                f"run stopped at its limit of {reached.allowed} {reached.limit}; raise it with --limit-{reached.limit}"
-            )
+            sentence = f"run stopped at its limit of {reached.bound}; raise it with --limit-{reached.limit}"
             raise click.ClickException(sentence) from reached
         except AgentFailed as failed:
             error = failed

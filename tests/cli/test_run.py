@@ -137,6 +137,23 @@ def test_a_limit_ends_the_run_and_says_how_to_raise_it(call: Call, team: str) ->
     assert called.err == "Error: run stopped at its limit of 2 messages; raise it with --limit-messages\n"
 
 
+def test_a_limit_of_money_is_told_in_dollars(call: Call, tmp_path: Path) -> None:
+    program = tmp_path / "costly.py"
+    program.write_text(
+        "from decimal import Decimal\n"
+        "from llm_net import GenNetwork\n"
+        "from llm_net.agents.assistant import Assistant\n"
+        "from llm_net.chat import Price\n"
+        "from llm_net.llm.function import FunctionModel\n"
+        "model = FunctionModel(lambda turns: 'yes', price=Price(Decimal(1_000_000), Decimal(1_000_000)))\n"
+        "network = GenNetwork(agents=[Assistant(id='a', model=model)])\n"
+    )
+    called = call("run", str(program), "go", "--limit-money", "5")
+
+    assert called.code == 1
+    assert called.err == "Error: run stopped at its limit of US$ 5; raise it with --limit-money\n"
+
+
 def test_a_message_may_come_on_standard_input(team: str) -> None:
     called = in_a_process("run", team, "-", given="bees and\nflowers")
 
