@@ -529,36 +529,6 @@ class GenAgent(AbstractObject, BaseModel):
         given = partial(self.areceive, message, limits=limits, runtime=runtime, observers=observers, journal=journal)
         return iterate(given)
 
-    async def replay(self, journal: Journal, run: str, *, runtime: Runtime | None = None) -> Statistics:
-        """Run the same code against the record of a run: no model, tool or clock is asked, nothing is kept.
-
-        Returns:
-            The counts of what was replayed. Steps that never ended are left out.
-
-        Raises:
-            Diverged: the code does something else than the record says; it names the first difference.
-            UnknownRun, JournalFailed: there is nothing to replay.
-        """
-        again = (runtime or _default_runtime()).run(
-            self, None, limits=_UNLIMITED, observers=(), journal=journal, past=Past(run, replay=True)
-        )
-        async with again:
-            pass
-        return again.statistics()
-
-    # ------------------------------------------------------------------------------------------ what journals keep
-
-    @classmethod
-    def storable(cls) -> frozenset[str]:
-        """The fields that JSON can say; a journal keeps no others. Narrow it for what need not be kept."""
-        schema = cls.model_json_schema(schema_generator=_WhatJsonCanSay, by_alias=False)
-        return frozenset(schema.get("properties", ()))
-
-    @classmethod
-    def upcast_state(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        """The fields that an older version of this class left in a journal, as this one has them. By default as they are."""
-        return fields
-
     async def aresult_of(
         self,
         message: Message,
@@ -596,6 +566,36 @@ class GenAgent(AbstractObject, BaseModel):
 
         (found,) = iterate(result)
         return found
+
+    async def replay(self, journal: Journal, run: str, *, runtime: Runtime | None = None) -> Statistics:
+        """Run the same code against the record of a run: no model, tool or clock is asked, nothing is kept.
+
+        Returns:
+            The counts of what was replayed. Steps that never ended are left out.
+
+        Raises:
+            Diverged: the code does something else than the record says; it names the first difference.
+            UnknownRun, JournalFailed: there is nothing to replay.
+        """
+        again = (runtime or _default_runtime()).run(
+            self, None, limits=_UNLIMITED, observers=(), journal=journal, past=Past(run, replay=True)
+        )
+        async with again:
+            pass
+        return again.statistics()
+
+    # ------------------------------------------------------------------------------------------ what journals keep
+
+    @classmethod
+    def storable(cls) -> frozenset[str]:
+        """The fields that JSON can say; a journal keeps no others. Narrow it for what need not be kept."""
+        schema = cls.model_json_schema(schema_generator=_WhatJsonCanSay, by_alias=False)
+        return frozenset(schema.get("properties", ()))
+
+    @classmethod
+    def upcast_state(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """The fields that an older version of this class left in a journal, as this one has them. By default as they are."""
+        return fields
 
     # ------------------------------------------------------------------------------------------ class definition
 

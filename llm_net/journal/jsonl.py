@@ -18,7 +18,7 @@ _NAMES: Final[dict[type, tuple[str, ...]]] = {}
 
 def json_of(fact: Fact) -> dict[str, JsonValue]:
     """The fields of a fact by their names, after its kind under "fact"; bytes, which are JSON, as what they say."""
-    return {"fact": type(fact).__name__.lower(), **_fields(fact)}
+    return {"fact": type(fact).__name__.lower(), **object_of(fact)}
 
 
 def line_of(fact: Fact) -> str:
@@ -38,14 +38,15 @@ def plain(value: object) -> JsonValue:
         case Mapping():
             return {str(name): plain(item) for name, item in value.items()}
         case Said():
-            return _fields(value.sent)
+            return object_of(value.sent)
         case _ if is_dataclass(value) and not isinstance(value, type):
-            return _fields(value)
+            return object_of(value)
         case _:
             return cast(JsonValue, value)
 
 
-def _fields(record: object) -> dict[str, JsonValue]:
+def object_of(record: object) -> dict[str, JsonValue]:
+    """The fields of a record by their names."""
     kind = type(record)
     names = _NAMES.get(kind)
     if names is None:

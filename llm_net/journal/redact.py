@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from re import Pattern
 from typing import Final
@@ -19,7 +18,7 @@ from pydantic import JsonValue
 from pydantic_core import from_json, to_json
 
 from llm_net.ports import Journal
-from llm_net.record import Effect, Fact, Opened, RunInfo, Select
+from llm_net.record import Fact, Opened, RunInfo, Select
 
 REDACTED: Final = "*redacted*"
 """What stands in the place of a secret; fit for any text, URLs included."""
@@ -121,11 +120,8 @@ class Redacting:
     # ------------------------------------------------------------------------------------------ the journal inside
 
     async def write(self, run: str, facts: Sequence[Fact]) -> None:
-        """See `Journal.write`. What is in the facts was redacted by who noted them, but for how models were asked."""
-        await self.journal.write(run, [self._asked(fact) if isinstance(fact, Effect) else fact for fact in facts])
-
-    def _asked(self, effect: Effect) -> Effect:
-        return replace(effect, asked=self.redact(effect.asked)) if effect.asked else effect
+        """See `Journal.write`. Who noted the facts has redacted what is in them."""
+        await self.journal.write(run, facts)
 
     async def open(self, run: str, *, upto: int | None = None) -> Opened:
         """See `Journal.open`."""

@@ -22,7 +22,7 @@ from llm_net.graph import ITSELF, Link
 from llm_net.message import Message
 from llm_net.ports import Journal, Past
 from llm_net.record import Effect, Ended, Opened, Select, Sent, State
-from llm_net.runtime.outcome import read_error
+from llm_net.runtime.cell import Entry
 from llm_net.runtime.place import Route
 from llm_net.runtime.recorder import OUTSIDE, Recorder
 from llm_net.runtime.state import AGENTS, LINKS, Fields, agent_kind, links_in, members_in, stored
@@ -53,15 +53,14 @@ async def opened(run: LocalRun, journal: Journal) -> Recorder:
         run.seed = before.begun.seed
     recorder = recorder_of(run, journal, Recorder)
     recorder.build(run.agent)
+    version = str(type(run.agent).version)
     if past is None or before is None:
         _refuse_chance(run.agent)
-        recorder.began(ITSELF if run.agent.id == "" else run.agent.id, run.seed, _version(run.agent))
+        recorder.began(run.agent.id, run.seed, version)
         return recorder
     recorder.seq, recorder.number, recorder.turns = before.seq, before.number, dict(before.turns)
-    if past.at is None:
-        recorder.began(run.agent.id, run.seed, _version(run.agent))
-    else:
-        recorder.began(run.agent.id, run.seed, _version(run.agent), past.run, before.seq)
+    forked_from = () if past.at is None else (past.run, before.seq)
+    recorder.began(run.agent.id, run.seed, version, *forked_from)
     recorder.settled = past.settle
     before = _edited(before, past, recorder)
     await _Restoring(run, recorder, before).restore(journal, past.run)
@@ -75,6 +74,12 @@ def route_to(run: LocalRun, address: str) -> Route:
     if network is None or address == ITSELF or (address == network.id and address not in network):
         return Route(run.agent, run.engine.cell_of(run.agent), run.place)
     return run.place.route(Reference(address))
+
+
+def entry_of(run: LocalRun, sent: Sent, message: Message, route: Route) -> Entry:
+    """A delivery of a record as it lies in a mailbox."""
+    event = Event(sent.event, message, sent.path) if sent.event else None
+    return message, run, sent.depth, route.place, event, sent.event or sent.method, sent.number
 
 
 R = TypeVar("R", bound=Recorder)
@@ -133,10 +138,6 @@ def _edited(before: Opened, past: Past, recorder: Recorder) -> Opened:
         replies={question: put(each) for question, each in before.replies.items()},
         past={number: [put(each) for each in facts] for number, facts in before.past.items()},
     )
-
-
-def _version(agent: GenAgent) -> str:
-    return str(type(agent).version)
 
 
 def _refuse_chance(outermost: GenAgent) -> None:
@@ -241,11 +242,9 @@ class _Restoring:
         recorder.replies = {question: self._decoder.message(sent.id) for question, sent in before.replies.items()}
         for sent in before.pending:
             for fact in before.past.get(sent.number, ()):
-                if isinstance(fact, Effect) and fact.kind == "refused":
-                    recorder.refusals[fact.name] = read_error(fact.answer)
-                elif isinstance(fact, Effect) and fact.kind == "unsent":
-                    recorder.unsent.setdefault(fact.name, []).append(read_error(fact.answer))
-                if isinstance(fact, Sent) and fact.receiver == "" and fact.id not in before.replies:
+                if isinstance(fact, Effect):
+                    recorder.met(fact)
+                elif isinstance(fact, Sent) and fact.receiver == "" and fact.id not in before.replies:
                     recorder.asked_outside[fact.id] = sent.receiver
         self._orphans = [sent for sent in before.pending if not self._bring_back(sent)]
         recorder.before = {sent.number for sent in before.pending} - {sent.number for sent in self._orphans}
@@ -291,12 +290,10 @@ class _Restoring:
             route = route_to(run, sent.receiver)
         except UnknownAddress:
             return False
-        event = Event(sent.event, message, sent.path) if sent.event else None
-        name = sent.event or sent.method
         if message.deadline is not None:
             run.special = True
         tries = sum(isinstance(fact, Ended) for fact in self._before.past.get(sent.number, ()))
-        run.bring_back(route, (message, run, sent.depth, route.place, event, name, sent.number), tries)
+        run.bring_back(route, entry_of(run, sent, message, route), tries)
         return True
 
     # ------------------------------------------------------------------------------------------ agents

@@ -39,7 +39,7 @@ from llm_net.message import Message, origin
 from llm_net.ports import Journal, Redacts
 from llm_net.record import Begun, Effect, EffectKind, End, Ended, Fact, Finished, Part, Repeats, Sent, State
 from llm_net.runtime.members import Change, Members
-from llm_net.runtime.outcome import written_error
+from llm_net.runtime.outcome import read_error, written_error
 from llm_net.runtime.state import Shadow
 from llm_net.runtime.waiting import Handled, Tap
 from llm_net.wire import encode_alone, kind_of
@@ -390,6 +390,13 @@ class Recorder:
 
     def _sentence(self, error: BaseException | None) -> str:
         return "" if error is None else self.redacted(f"{type(error).__name__}: {error}".encode()).decode()
+
+    def met(self, past: Effect) -> None:
+        """A step that is repeated meets this error of its earlier life again, if it is one."""
+        if past.kind == "refused":
+            self.refusals[past.name] = read_error(past.answer)
+        elif past.kind == "unsent":
+            self.unsent.setdefault(past.name, []).append(read_error(past.answer))
 
     def reply_to(self, question: str) -> Message | None:
         """The reply that a step which is repeated has got to its question."""

@@ -15,13 +15,11 @@ from pydantic_core import from_json
 
 from llm_net.base import GenAgent
 from llm_net.errors import Diverged, MailboxFull, UnknownAddress
-from llm_net.event import Event
 from llm_net.message import Message
 from llm_net.ports import Journal
 from llm_net.record import Begun, Effect, End, Ended, Fact, Select, Sent, State
 from llm_net.runtime.cell import Cell, Entry
-from llm_net.runtime.outcome import read_error
-from llm_net.runtime.past import Decoder, recorder_of, route_to
+from llm_net.runtime.past import Decoder, entry_of, recorder_of, route_to
 from llm_net.runtime.recorder import Recorder, Step
 from llm_net.runtime.state import Fields, stored
 from llm_net.runtime.waiting import Handled
@@ -69,10 +67,7 @@ class Replayer(Recorder):
                     self._done.setdefault(fact.step, []).append(fact)
                 case Effect():
                     self._done.setdefault(fact.step, []).append(fact)
-                    if fact.kind == "refused":
-                        self.refusals[fact.name] = read_error(fact.answer)
-                    elif fact.kind == "unsent":
-                        self.unsent.setdefault(fact.name, []).append(read_error(fact.answer))
+                    self.met(fact)
                 case Ended():
                     self._done.setdefault(fact.number, []).append(fact)
                     if fact.end != "retried":
@@ -118,9 +113,7 @@ class Replayer(Recorder):
             route = route_to(run, sent.receiver)
         except UnknownAddress:
             return False
-        event = Event(sent.event, message, sent.path) if sent.event else None
-        name = sent.event or sent.method
-        self._held[sent.number] = route.cell, (message, run, sent.depth, route.place, event, name, sent.number)
+        self._held[sent.number] = route.cell, entry_of(run, sent, message, route)
         self._release(agent)
         return True
 

@@ -14,7 +14,7 @@ from llm_net.cli.watching import limits as limit_options
 from llm_net.cli.watching import watch
 from llm_net.journal.difference import Difference
 from llm_net.journal.history import History
-from llm_net.journal.jsonl import plain
+from llm_net.journal.jsonl import object_of
 from llm_net.limits import Limits
 from llm_net.ports import Journal
 from llm_net.record import Select, Sent
@@ -64,7 +64,10 @@ def command(
         where=journal,
     )
     difference = look(journal, lambda opened: History(opened, name).compare(forked.id))
-    print(json.dumps(_object(difference), ensure_ascii=False) if as_json else "\n".join(_lines(difference)))
+    if as_json:
+        print(json.dumps({"type": "difference", **object_of(difference)}, ensure_ascii=False))
+    else:
+        print("\n".join(_lines(difference)))
 
 
 async def _run_with(journal: Journal, run: str, message: str) -> str:
@@ -92,9 +95,3 @@ def _lines(difference: Difference) -> list[str]:
     if len(difference.pairs) > SHOWN:
         shown[1 + 2 * SHOWN :] = [f"… and {len(difference.pairs) - SHOWN} more"]
     return shown
-
-
-def _object(difference: Difference) -> dict[str, object]:
-    written = plain(difference)
-    assert isinstance(written, dict)  # of a record
-    return {"type": "difference", **written}

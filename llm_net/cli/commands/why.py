@@ -9,7 +9,7 @@ import click
 from llm_net.cli.app import debug
 from llm_net.cli.journals import find_message, look, option
 from llm_net.journal.history import STEPS, History
-from llm_net.journal.jsonl import plain
+from llm_net.journal.jsonl import object_of
 from llm_net.ports import Journal
 
 EPILOG = """
@@ -37,12 +37,6 @@ def command(message: str, run: str | None, steps: int, journal: str, as_json: bo
     async def found(opened: Journal) -> None:
         name = await find_message(opened, message, run)
         why = await History(opened, name).why(message, steps=steps)
-        print(json.dumps({"run": name, **_object(why)}, ensure_ascii=False) if as_json else why)
+        print(json.dumps({"run": name, **object_of(why)}, ensure_ascii=False) if as_json else why)
 
     look(journal, found)
-
-
-def _object(why: object) -> dict[str, object]:
-    written = plain(why)
-    assert isinstance(written, dict)  # of a record
-    return {**written}
