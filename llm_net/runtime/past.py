@@ -59,8 +59,8 @@ async def opened(run: LocalRun, journal: Journal) -> Recorder:
         recorder.began(run.agent.id, run.seed, version)
         return recorder
     recorder.seq, recorder.number, recorder.turns = before.seq, before.number, dict(before.turns)
-    forked_from = () if past.at is None else (past.run, before.seq)
-    recorder.began(run.agent.id, run.seed, version, *forked_from)
+    parent, cut = (None, 0) if past.at is None else (past.run, before.seq)
+    recorder.began(run.agent.id, run.seed, version, parent, cut)
     recorder.settled = past.settle
     before = _edited(before, past, recorder)
     await _Restoring(run, recorder, before).restore(journal, past.run)
