@@ -1,6 +1,7 @@
 """How the site is built. Knows nothing of what the pages say."""
 
 import re
+import textwrap
 
 from docutils import nodes
 from pydantic import BaseModel
@@ -29,9 +30,16 @@ autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 88
 
 
+def block(fence: re.Match[str]) -> str:
+    """A fenced block as a directive."""
+    indent, language, code = fence.groups()
+    return f"{indent}.. code-block:: {language}\n\n{textwrap.indent(code, '   ')}"
+
+
 def docstring(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
     """Turn what our docstrings have of Markdown into what autodoc reads, and list the fields of pydantic models."""
-    text = re.sub(r"(?<!`)`([^`\n]+)`(?!`)", r"``\1``\\ ", "\n".join(lines))
+    text = re.sub(r"(?m)^( *)```(\w*)\n((?:.*\n)*?)\1```$", block, "\n".join(lines))
+    text = re.sub(r"(?<!`)`([^`\n]+)`(?!`)", r"``\1``\\ ", text)
     if what == "module":  # a tree or a picture, indented, stays as it is drawn
         text = re.sub(r"\n\n(?=    \S)", "\n\n::\n\n", text, count=1)
     elif what in ("attribute", "data", "property"):  # napoleon takes what the first line has before a colon for a type

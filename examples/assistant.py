@@ -49,13 +49,19 @@ def steps_to(shelf: int) -> int:
     return 2 * shelf - 2
 
 
-def main(model: Model) -> None:
-    anna = Assistant(id="anna", model=model, tools=[steps_to], instructions="You help readers.")
-    network = GenNetwork(agents=[anna, Library(id="library")])
-    pieces: list[str] = []
-    anna.on("delta", lambda event: pieces.append(event.message.body.strip()))  # a screen would show it at once
+def network(model: Model | None = None) -> GenNetwork:
+    """A reader's helper, and the library; without a model the script speaks."""
+    words = model or ScriptedModel(SCRIPT)
+    anna = Assistant(id="anna", model=words, tools=[steps_to], instructions="You help readers.")
+    return GenNetwork(agents=[anna, Library(id="library")])
 
-    for message in network.receive(Message(body="Where are the books on bees?", receiver="anna")):
+
+def main(model: Model | None = None) -> None:
+    town = network(model)
+    pieces: list[str] = []
+    town["anna"].on("delta", lambda event: pieces.append(event.message.body.strip()))  # a screen would show it at once
+
+    for message in town.receive(Message(body="Where are the books on bees?", receiver="anna")):
         print(message)
     print(f"in pieces: {' | '.join(pieces)}")
 
@@ -67,4 +73,4 @@ if __name__ == "__main__":
         case ["--model", name]:
             main(ProviderModel(name))
         case _:
-            main(ScriptedModel(SCRIPT))
+            main()

@@ -70,12 +70,18 @@ def debater(side: str, model: Model) -> Assistant:
     return Assistant(id=side, model=model, instructions=instructions, settings=ONE_LINE, writes=())
 
 
-def main(model: Model) -> None:
-    judge = Judge(id="judge", model=model)
-    network = GenNetwork(agents=[Chair(id="chair"), debater("pro", model), debater("con", model), judge])
-    network.on("argument", lambda event: print(event.message.body))
+def network(model: Model | None = None) -> GenNetwork:
+    """The chair, the two sides and the judge; without a model the script speaks."""
+    words = model or ScriptedModel(SCRIPT)
+    sides = [debater("pro", words), debater("con", words)]
+    return GenNetwork(agents=[Chair(id="chair"), *sides, Judge(id="judge", model=words)])
 
-    *_, verdict = network.receive(Message(body="A city should keep bees", receiver="chair"))
+
+def main(model: Model | None = None) -> None:
+    hall = network(model)
+    hall.on("argument", lambda event: print(event.message.body))
+
+    verdict = hall.result_of(Message(body="A city should keep bees", receiver="chair"))
     print(verdict.body)
 
 
@@ -86,4 +92,4 @@ if __name__ == "__main__":
         case ["--model", name]:
             main(ProviderModel(name))
         case _:
-            main(ScriptedModel(SCRIPT))
+            main()

@@ -60,11 +60,17 @@ class Dispatcher(GenAgent):
         yield Ticket(body=message.body, receiver=json.loads(completion.text), reply_to=message)
 
 
-def main(model: Model) -> None:
-    network = GenNetwork(agents=[Dispatcher(id="dispatcher", model=model), Desk(id="billing"), Desk(id="repairs")])
+def network(model: Model | None = None) -> GenNetwork:
+    """The dispatcher and two desks; without a model the script decides."""
+    dispatcher = Dispatcher(id="dispatcher", model=model or ScriptedModel(SCRIPT))
+    return GenNetwork(agents=[dispatcher, Desk(id="billing"), Desk(id="repairs")])
+
+
+def main(model: Model | None = None) -> None:
+    office = network(model)
 
     for problem in PROBLEMS:
-        for message in network.receive(Message(body=problem, receiver="dispatcher")):
+        for message in office.receive(Message(body=problem, receiver="dispatcher")):
             print(message)
 
 
@@ -75,4 +81,4 @@ if __name__ == "__main__":
         case ["--model", name]:
             main(ProviderModel(name))
         case _:
-            main(ScriptedModel(SCRIPT))
+            main()

@@ -50,12 +50,16 @@ class Neighbour(GenAgent):
         return (await self.complete(self.model, Request(turns, settings=ONE_LINE))).text
 
 
-def main(model: Model) -> None:
-    anna = Neighbour(id="anna", partner="bob", model=model)
-    bob = Neighbour(id="bob", partner="anna", model=model)
-    network = GenNetwork(agents=[anna, bob])
+def network(model: Model | None = None) -> GenNetwork:
+    """Two neighbours; without a model the script speaks."""
+    words = model or ScriptedModel(SCRIPT)
+    anna = Neighbour(id="anna", partner="bob", model=words)
+    bob = Neighbour(id="bob", partner="anna", model=words)
+    return GenNetwork(agents=[anna, bob])
 
-    for message in network.receive(Message(body="Talk about the bees", receiver=anna)):
+
+def main(model: Model | None = None) -> None:
+    for message in network(model).receive(Message(body="Talk about the bees", receiver="anna")):
         print(message)
 
 
@@ -66,4 +70,4 @@ if __name__ == "__main__":
         case ["--model", name]:
             main(ProviderModel(name))
         case _:
-            main(ScriptedModel(SCRIPT))
+            main()

@@ -47,7 +47,7 @@ def show(event: Event) -> None:
 
 def main() -> None:
     garden.on("done", show)
-    *_, report = garden.receive(Message(method="do", body="dig plant water paint"))
+    report = garden.result_of(Message(method="do", body="dig plant water paint"))
     print(report)
 
 

@@ -45,7 +45,7 @@ network = GenNetwork(agents=[Human(id="human"), Barista(id="barista")])
 
 
 def main() -> None:
-    *_, answer = network.receive(Message(receiver="barista"))
+    answer = network.result_of(Message(receiver="barista"))
     print(answer)
 
 

@@ -13,7 +13,7 @@ prints, with a script in place of a model (`--model local` and `--model openai:g
     poet → ·  line: and bring their gold to everyone, one by one by one
     poet → ·  response: lines so far: 2
     critic → ·  inform: 11 words, too long
-    reciter: The bees wake up before the sun / and bring their gold to everyone, one by one by one
+    reciter → ·  response: The bees wake up before the sun / and bring their gold to everyone, one by one by one
 """
 
 import sys
@@ -63,17 +63,26 @@ class Reciter(GenAgent):
     def line(self, message: Message) -> None:
         self.poem.append(message.body)
 
+    def query(self, message: Message) -> Message:
+        return message.reply(body=" / ".join(self.poem))
 
-def main(model: Model) -> None:
-    reciter = Reciter(id="reciter")
-    network = GenNetwork(agents=[Poet(id="poet", model=model), Critic(id="critic"), reciter])
-    network.link("poet", "line", "critic")
-    network.link("poet", "line", "reciter")
 
+def network(model: Model | None = None) -> GenNetwork:
+    """The poet, and who hears it; without a model the script speaks."""
+    poet = Poet(id="poet", model=model or ScriptedModel(SCRIPT))
+    poets = GenNetwork(agents=[poet, Critic(id="critic"), Reciter(id="reciter")])
+    poets.link("poet", "line", "critic")
+    poets.link("poet", "line", "reciter")
+    return poets
+
+
+def main(model: Model | None = None) -> None:
+    poets = network(model)
     for topic in ("bees", "honey"):
-        for message in network.receive(Message(body=f"A line on {topic}, please", receiver="poet")):
+        for message in poets.receive(Message(body=f"A line on {topic}, please", receiver="poet")):
             print(message)
-    print(f"reciter: {' / '.join(reciter.poem)}")
+    for message in poets.receive(Message(method="query", receiver="reciter")):
+        print(message)
 
 
 if __name__ == "__main__":
@@ -83,4 +92,4 @@ if __name__ == "__main__":
         case ["--model", name]:
             main(ProviderModel(name))
         case _:
-            main(ScriptedModel(SCRIPT))
+            main()

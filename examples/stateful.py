@@ -37,8 +37,10 @@ def poll(tally: Tally, *votes: str) -> Iterator[Message]:
     yield from tally.receive(Message(method="query"))
 
 
+tally = Tally(id="tally")
+
+
 def main() -> None:
-    tally = Tally(id="tally")
     for answer in poll(tally, "bees", "ants", "bees"):
         print(answer)
 

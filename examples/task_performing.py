@@ -38,7 +38,7 @@ network = GenNetwork(agents=[Clerk(id="clerk"), Mathematician(id="mathematician"
 
 
 def main() -> None:
-    *_, answer = network.receive(Message(body="10 1000 ten", receiver="clerk"))
+    answer = network.result_of(Message(body="10 1000 ten", receiver="clerk"))
     print(answer)
 
 

@@ -10,15 +10,17 @@ from collections.abc import (
     Awaitable,
     Callable,
     Collection,
+    Hashable,
     Iterable,
     Iterator,
     Mapping,
+    MutableMapping,
     Sequence,
 )
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from random import Random
 from types import MappingProxyType
@@ -29,12 +31,12 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchema
 from pydantic_core import CoreSchema, PydanticOmit, PydanticUndefined
 
 from llm_net.address import AbstractObject, Reference
-from llm_net.chat import Chunk, Completion, Request
 from llm_net.dispatch import Table, names_around
 from llm_net.errors import (
     AmbiguousAddress,
     DefinitionError,
     InvalidArguments,
+    NoResult,
     NotHandling,
     NotUnderstood,
     UnknownAddress,
@@ -45,12 +47,15 @@ from llm_net.limits import Limits
 from llm_net.mailbox import Mailbox
 from llm_net.message import Message, Role, origin, own_annotations, parse_arguments
 from llm_net.ports import Handling, Journal, Model, Observer, Past, Run, Runtime, Statistics
-from llm_net.record import Repeats
 from llm_net.schema import Function, JsonSchema, function
 from llm_net.supervision import Directive, Failure
 
 if TYPE_CHECKING:  # networkx is imported only when a graph is asked for: it costs more than all of llm_net
     from networkx import MultiDiGraph
+    from pydantic import TypeAdapter
+
+    from llm_net.chat import Chunk, Completion, Request
+    from llm_net.record import Repeats
 
 N = TypeVar("N", bound="GenNetwork")
 T = TypeVar("T")
@@ -212,18 +217,25 @@ class GenAgent(AbstractObject, BaseModel):
         return handling.call(message, timeout)
 
     def gather(
-        self, messages: Iterable[Message], *, k: int | None = None, timeout: float | None = None
+        self,
+        messages: Iterable[Message],
+        *,
+        k: int | None = None,
+        timeout: float | None = None,
+        failures: MutableMapping[Message, BaseException] | None = None,
     ) -> Awaitable[list[Message]]:
         """Send messages to several at once and wait for the first `k` replies (None: all of them).
 
         Args:
             timeout: seconds to wait; then the replies that came are given.
+            failures: where given, what went wrong with a message that was sent is put there instead of being raised, and
+                the replies of the others are waited for.
 
         Returns:
-            The replies in the order of the messages they answer. Whoever failed or refused to understand is left out as
-            long as `k` replies can still come; then the failure is raised.
+            The replies that came first, in the order of the messages they answer. Whoever failed or refused to understand
+            is left out as long as `k` replies can still come; then the failure is raised.
         """
-        return _handling(self, "gather").gather(messages, k, timeout)
+        return _handling(self, "gather").gather(messages, k, timeout, failures)
 
     def complete(self, model: Model, request: Request) -> Awaitable[Completion]:
         """Ask a model on account of this run: its limits of tokens and money hold, its usage is counted."""
@@ -255,10 +267,7 @@ class GenAgent(AbstractObject, BaseModel):
         Raises:
             InDoubt: it must not happen twice, and may have happened.
         """
-        from pydantic import TypeAdapter  # lazily: it takes a while, and most agents have no effects
-
-        adapter: TypeAdapter[T] = TypeAdapter(cast(Any, JsonValue if returns is None else returns))
-        return _handling(self, "effect").effect(name, call, adapter, repeats)
+        return _handling(self, "effect").effect(name, call, _adapter_of(cast("Hashable", returns)), repeats)
 
     def delay(self, seconds: float) -> Awaitable[None]:
         """Wait. In a recorded run the wait ends when it would have ended, also if the process was gone meanwhile."""
@@ -393,7 +402,9 @@ class GenAgent(AbstractObject, BaseModel):
         method = inner.pop("method", None)
         for offer in _offers(self).values():
             if offer.method == method:
-                return offer.kind.from_fn(inner, answering=answering, receiver=self, method=offer.method)
+                return offer.kind.from_fn(
+                    inner, answering=answering, omit=_OWN_FIELDS, receiver=self, method=offer.method
+                )
         raise InvalidArguments(
             _function_name(self.id), (f"method must be one of {', '.join(self.receivable_messages)}",)
         )
@@ -547,6 +558,44 @@ class GenAgent(AbstractObject, BaseModel):
     def upcast_state(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """The fields that an older version of this class left in a journal, as this one has them. By default as they are."""
         return fields
+
+    async def aresult_of(
+        self,
+        message: Message,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        runtime: Runtime | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> Message:
+        """Handle a message, wait until nothing of it is pending, and give the run's result: the last message that went
+        to the outside.
+
+        Raises:
+            NoResult: none did.
+            RunError: what ended the run badly.
+        """
+        async with self.run(message, limits=limits, runtime=runtime, observers=observers) as run:
+            result = await run.wait()
+        if result is None:
+            raise NoResult(self.id, message.method)
+        return result
+
+    def result_of(
+        self,
+        message: Message,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        runtime: Runtime | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> Message:
+        """`aresult_of` for code that is not async, as `receive` is for `areceive`."""
+        from llm_net.runtime.door import iterate
+
+        async def result() -> AsyncGenerator[Message]:
+            yield await self.aresult_of(message, limits=limits, runtime=runtime, observers=observers)
+
+        (found,) = iterate(result)
+        return found
 
     # ------------------------------------------------------------------------------------------ class definition
 
@@ -799,7 +848,9 @@ class GenNetwork(GenAgent):
         written = parse_arguments(name, arguments)
         if written.get("receiver") not in receivers:
             raise InvalidArguments(name, (f"receiver must be one of {', '.join(receivers)}",))
-        return offer.kind.from_fn(written, network=self, answering=answering, sender=sender, method=offer.method)
+        return offer.kind.from_fn(
+            written, network=self, answering=answering, omit=_OWN_FIELDS, sender=sender, method=offer.method
+        )
 
     def _offers_to(self, agent: GenAgent) -> dict[str, tuple[Offer, list[str]]]:
         offers: dict[str, tuple[Offer, list[str]]] = {}
@@ -833,6 +884,13 @@ _OWN_FIELDS = ("sender", "reply_to", "role", "deadline", "protocol")
 """Fields that a model does not write when the runtime knows who speaks to whom."""
 
 
+@cache
+def _adapter_of(returns: Hashable) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter  # lazily: most agents have no effects
+
+    return TypeAdapter(cast(Any, JsonValue if returns is None else returns))
+
+
 def _handling(agent: GenAgent, what: str) -> Handling:
     handling = _current.get()
     if handling is None or handling.agent is not agent:
@@ -849,7 +907,7 @@ def _default_runtime() -> Runtime:
 def can_handle(table: Table, what: Message | type[Message] | str) -> bool:
     """Whether a table has a handler for a message, a message class or a verb."""
     if isinstance(what, str):
-        return what in table.verbs()
+        return table.understands(what)
     kind = what if isinstance(what, type) else type(what)
     method = kind.model_fields["method"].default if isinstance(what, type) else what.method
     return table.find(kind, method) is not None

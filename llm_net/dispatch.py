@@ -88,7 +88,7 @@ class Table:
     def __init__(self, subject: str, reserved: Iterable[str] = ()) -> None:
         self._subject = subject
         self.ticks = False  # whether a handler is called by the clock
-        self.everyday: dict[tuple[type[Message], str], Handler] = {}  # a runtime's: what it found and may call at once
+        self.everyday: dict[str, dict[type[Message], Handler]] = {}  # a runtime's: what it found and may call at once
         self._reserved = frozenset(reserved)
         self._verbs: dict[str, list[Handler]] = {}
         self._typed: list[Handler] = []
@@ -169,6 +169,10 @@ class Table:
             understood[handler.method] = understood.get(handler.method, ()) + handler.kinds
         return understood
 
+    def understands(self, verb: str) -> bool:
+        """Whether messages of this verb are handled, also by an async handler whose whole name it is."""
+        return any(handler.method == verb or _is_whole(handler, verb) for handler in self)
+
     # ------------------------------------------------------------------------------------------ inside
 
     def _search(self, kind: type[Message], method: str) -> Handler | None:
@@ -189,12 +193,7 @@ class Table:
             inherited = base.model_fields["method"].default
             if method == kind.model_fields["method"].default and (handler := self._accepting(inherited, kind)):
                 return handler
-        # `async def add` is taken to serve "dd", as `astep` serves "step"; whoever calls it "add" is understood too.
-        for handler in self:
-            whole = handler.colour >= ASYNC and handler.name == method and handler.method == method[1:] not in _METHODS
-            if whole and issubclass(kind, handler.kinds):
-                return handler
-        return None
+        return next((one for one in self if _is_whole(one, method) and issubclass(kind, one.kinds)), None)
 
     def _accepting(self, method: str, kind: type[Message]) -> Handler | None:
         found = [handler for handler in self._verbs.get(method, ()) if issubclass(kind, handler.kinds)]
@@ -257,6 +256,11 @@ def _verb(name: str, colour: Colour, kinds: tuple[type[Message], ...]) -> str:
 
 
 _METHODS = frozenset(typing.get_args(Method))
+
+
+def _is_whole(handler: Handler, method: str) -> bool:
+    """`async def add` is taken to serve "dd", as `astep` serves "step"; whoever calls it "add" is understood too."""
+    return handler.colour >= ASYNC and handler.name == method and handler.method == method[1:] not in _METHODS
 
 
 def _colour(function: Callable[..., object]) -> Colour:

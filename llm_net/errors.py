@@ -1,4 +1,4 @@
-"""Everything that llm_net raises, in one tree. Knows no other module, so that every other may raise from it.
+"""Everything that llm_net raises, in one tree. Knows only the records of `chat`, so that every other may raise from it.
 
     LlmNetError
       DefinitionError          a class or a network is written wrongly
@@ -8,6 +8,7 @@
         InvalidArguments       what a model wrote does not make a message
       DeliveryError
         UnknownAddress         nobody lives there
+          AgentRemoved         somebody did, and left before it was handled
         AmbiguousAddress       several live there
         NotUnderstood          the receiver has no handler for it
         MailboxFull            the receiver's mailbox is at its limit
@@ -20,6 +21,7 @@
         CallTimeout            an answer that did not come in time
         LimitReached           a run came to one of its limits
         RunCancelled           the run was cancelled
+        NoResult               a run ended without a message to the outside
         NotHandling            asked for what exists only while a message is handled
         AlreadyRunning         one network, two event loops
         Stuck                  nothing can happen any more in a simulated world
@@ -44,7 +46,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from llm_net.chat import Usage
 
 
 @dataclass(eq=False)
@@ -144,6 +149,17 @@ class UnknownAddress(DeliveryError):
 
 
 @dataclass(eq=False)
+class AgentRemoved(UnknownAddress):
+    """Somebody lived there, but was removed before it handled this."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.address!r} was removed from network {self.network!r} before it handled this; "
+            "send it to somebody else, or remove an agent when nothing waits for it"
+        )
+
+
+@dataclass(eq=False)
 class AmbiguousAddress(DeliveryError):
     """A bare id that several agents have. Write the whole path."""
 
@@ -173,17 +189,24 @@ class NotUnderstood(DeliveryError):
 
 @dataclass(eq=False)
 class MailboxFull(DeliveryError):
-    """The receiver's mailbox is at its limit. Slow down, then send again."""
+    """The receiver's mailbox is at its limit, and does `when_full`: see `Mailbox`."""
 
     transient = True
     address: str
     limit: int
+    when_full: str = "wait"
 
     def __str__(self) -> str:
-        return (
-            f"mailbox of {self.address!r} is full ({self.limit} messages); "
-            "`yield` the message to wait for room, or slow down and send again"
-        )
+        full = f"mailbox of {self.address!r} is full ({self.limit} messages)"
+        match self.when_full:
+            case "reject":
+                return f"{full} and rejects more; slow down and send again, or let senders wait"
+            case "drop_oldest":
+                return f"{full} and drops the oldest; give it a higher `limit`, or let senders wait"
+            case "keep_latest":
+                return f"a later message of the same matter took its place in the mailbox of {self.address!r}"
+            case _:
+                return f"{full}; `yield` the message to wait for room, or slow down and send again"
 
 
 @dataclass(eq=False)
@@ -280,7 +303,12 @@ class LimitReached(RunError):
     allowed: str
 
     def __str__(self) -> str:
-        return f"run stopped at its limit of {self.allowed} {self.limit}; raise it with `limits=Limits({self.limit}=…)`"
+        return f"run stopped at its limit of {self.bound}; raise it with `limits=Limits({self.limit}=…)`"
+
+    @property
+    def bound(self) -> str:
+        """What was allowed, in words."""
+        return f"US$ {self.allowed}" if self.limit == "money" else f"{self.allowed} {self.limit}"
 
 
 @dataclass(eq=False)
@@ -291,6 +319,20 @@ class RunCancelled(RunError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+@dataclass(eq=False)
+class NoResult(RunError):
+    """A run ended well, but no message of it went to the outside."""
+
+    agent: str
+    method: str
+
+    def __str__(self) -> str:
+        return (
+            f"the run of {self.method!r} in {self.agent!r} ended without a message to the outside; "
+            "return `message.reply(…)` from the handler of that message, or read what is sent inside with `receive`"
+        )
 
 
 @dataclass(eq=False)
@@ -451,9 +493,14 @@ class ContextTooLong(ModelError):
 
 @dataclass(eq=False)
 class InvalidOutput(ModelError):
-    """The model's answer breaks the form that was asked for. Asking again may help."""
+    """The model's answer breaks the form that was asked for. Asking again may help.
+
+    Args:
+        usage: what that answer cost; a run counts it.
+    """
 
     transient = True
+    usage: Usage | None = None
 
 
 @dataclass(eq=False)

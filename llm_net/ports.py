@@ -6,7 +6,17 @@ when one is right.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -14,14 +24,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 from llm_net.address import AbstractObject
-from llm_net.chat import Chunk, Completion, Embeddings, Price, Request, Usage
 from llm_net.event import Event
 from llm_net.limits import Limits
 from llm_net.message import Message, Source
-from llm_net.record import Fact, Opened, Repeats, RunInfo, Select
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+    from llm_net.chat import Chunk, Completion, Embeddings, Price, Request, Usage
+    from llm_net.record import Fact, Opened, Repeats, RunInfo, Select
 
 T = TypeVar("T")
 
@@ -67,7 +78,8 @@ class Observation:
 
     `kind` of a message: "sent" (to one receiver), then "started", then exactly one of "handled", "failed", "expired",
     "cancelled", "rejected", "dead". (A reply that a `call` waits for is "handled" by being taken, without "started".)
-    Besides: "retried", "emitted" (`message` under `event`), "model" (a call of a model ended; `usage`), and "ended" (the run).
+    Besides: "retried", "emitted" (`message` under `event`), "model" (a call of a model ended; `usage`), and "ended" (the run;
+    `error` is RunCancelled where it was cancelled, LimitReached at a limit, None if all went well).
 
     Args:
         address: whose message, event or model it is, from the outermost network; "" for the outside.
@@ -111,7 +123,7 @@ class Journal(Protocol):
         """What is needed to go on with a run, as it was after the fact at place `upto`. Raises UnknownRun."""
         ...
 
-    def read(self, run: str, select: Select = Select()) -> AsyncIterator[Fact]:  # noqa: B008 - frozen
+    def read(self, run: str, select: Select = ...) -> AsyncIterator[Fact]:
         """Facts of a run, in their order. Raises UnknownRun."""
         ...
 
@@ -185,6 +197,12 @@ class World(Source, Clock, Protocol):
 # ---------------------------------------------------------------------------------------------- runs
 
 
+def _no_usage() -> Usage:
+    from llm_net.chat import Usage  # lazily: most programs ask no model
+
+    return Usage()
+
+
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """The ends that the messages of a run came to, each delivery counted once; `pending` have not come to theirs."""
@@ -197,7 +215,7 @@ class Statistics:
     rejected: int = 0
     dead: int = 0
     pending: int = 0
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = field(default_factory=_no_usage)
     seconds: float = 0.0
 
 
@@ -224,6 +242,12 @@ class Run(Protocol):
 
     @property
     def id(self) -> str: ...
+    @property
+    def seed(self) -> int:
+        """What the run's random numbers follow from: as it was given, else as it was made. The same one, given to the
+        runtime, gives them again."""
+        ...
+
     @property
     def status(self) -> Status: ...
     @property
@@ -294,7 +318,13 @@ class Handling(Protocol):
     def now(self) -> datetime: ...
     def send(self, message: Message) -> Awaitable[None]: ...
     def call(self, message: Message, timeout: float | None) -> Awaitable[Message]: ...
-    def gather(self, messages: Iterable[Message], k: int | None, timeout: float | None) -> Awaitable[list[Message]]: ...
+    def gather(
+        self,
+        messages: Iterable[Message],
+        k: int | None,
+        timeout: float | None,
+        failures: MutableMapping[Message, BaseException] | None,
+    ) -> Awaitable[list[Message]]: ...
     def emit(self, event: str, message: Message) -> None: ...
     def listened(self, event: str) -> bool: ...
     def complete(self, model: Model, request: Request) -> Awaitable[Completion]: ...

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from llm_net.chat import Usage
+if TYPE_CHECKING:
+    from llm_net.chat import Usage
 
 Repeats: TypeAlias = Literal["pure", "idempotent", "once"]
 """Whether a call to the outside that may have happened already may be made again: freely, under the same key, never."""
 
-EffectKind: TypeAlias = Literal["model", "effect", "delay", "gather", "refused", "abandoned"]
+EffectKind: TypeAlias = Literal["model", "effect", "delay", "gather", "refused", "unsent", "abandoned"]
 
 End: TypeAlias = Literal["handled", "failed", "expired", "cancelled", "rejected", "dead", "retried"]
 
@@ -83,8 +84,8 @@ class Effect:
     Args:
         n: which of the step's questions to the outside it answers, from 1.
         kind: "model" (name: the model's), "effect" (`self.effect`), "delay", "gather" (which replies came); and with n 0 and
-            the id of a question to another agent as the name: "refused" (it got an error), "abandoned" (nobody waits for
-            the reply any more).
+            the id of a message as the name: "refused" (who asked got an error), "abandoned" (nobody waits for the reply any
+            more), "unsent" (sending it raised an error).
         status: "intent" stands before the call is made, for those that must not be repeated blindly.
         key: the same for each try of this very call, and for no other.
         began, at: when, in seconds since 1970.
@@ -161,6 +162,13 @@ class Part:
     data: bytes
 
 
+def _no_usage() -> Usage:
+    """None so far."""
+    from llm_net.chat import Usage  # lazily: most programs ask no model
+
+    return Usage()
+
+
 Fact: TypeAlias = Begun | Sent | Effect | Ended | Finished | Part
 
 
@@ -194,7 +202,7 @@ class Opened:
     past: Mapping[int, Sequence[Sent | Effect | Ended]] = field(default_factory=dict)
     replies: Mapping[str, Sent] = field(default_factory=dict)
     abandoned: Sequence[str] = ()
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = field(default_factory=_no_usage)
 
 
 @dataclass(frozen=True, slots=True)

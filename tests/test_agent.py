@@ -474,6 +474,30 @@ def test_gathering_k_of_n_is_over_with_the_kth_reply(k: int, replies: list[str])
     assert statistics.dead == 4 - len(replies)  # late replies
 
 
+def test_of_replies_that_came_in_one_turn_the_first_is_taken_not_the_first_listed() -> None:
+    opened = asyncio.Event()
+
+    class Runner(GenAgent):
+        steps: int
+
+        async def arequest(self, message: Message) -> Message:
+            await opened.wait()
+            for _ in range(self.steps):
+                await asyncio.sleep(0)
+            return message.reply()
+
+    class Starter(GenAgent):
+        async def arequest(self, message: Message) -> None:
+            await asyncio.sleep(1)  # until everybody waits
+            opened.set()
+
+    gatherer = Gatherer(id="g", receivers=["slow", "fast", "starter"], k=1)
+    _, statistics = play(gatherer, Runner(id="slow", steps=1), Runner(id="fast", steps=0), Starter(id="starter"))
+
+    assert gatherer.replies == ["fast"]
+    assert statistics.dead == 0  # the slow one was in time for nothing but the same turn
+
+
 def test_a_timeout_of_gathering_gives_what_has_come() -> None:
     gatherer, statistics = gathered("e4", "e1", "e2", timeout=2.5)
     assert (gatherer.replies, gatherer.took, statistics.dead) == (["e1", "e2"], 2.5, 1)
@@ -493,6 +517,28 @@ def test_gathering_fails_as_soon_as_too_few_replies_can_come(
 ) -> None:
     gatherer, _ = gathered(*receivers, k=k)
     assert (gatherer.error, gatherer.took) == ("AgentFailed", took)
+
+
+def test_gathering_may_note_failures_and_go_on_with_the_others() -> None:
+    class Tolerant(GenAgent):
+        said: list[str] = []
+        failed: dict[str, str] = {}
+
+        async def arequest(self, message: Message) -> None:
+            failures: dict[Message, BaseException] = {}
+            questions = [Message(receiver=name) for name in ("broken", "e2", "mute", "e1")]
+            replies = await self.gather(questions, failures=failures)
+            self.said = [reply.sender.id for reply in replies if reply.sender is not None]
+            self.failed = {asked.receiver.id: type(why).__name__ for asked, why in failures.items() if asked.receiver}
+            nobody: dict[Message, BaseException] = {}
+            assert await self.gather([Message(receiver="broken")], failures=nobody) == []
+            assert len(nobody) == 1
+
+    tolerant = Tolerant(id="t")
+    play(tolerant, *(Echo(id=f"e{n}", pause=float(n)) for n in (1, 2)), Broken(id="broken"), Mute(id="mute"))
+
+    assert tolerant.said == ["e2", "e1"]
+    assert tolerant.failed == {"broken": "AgentFailed", "mute": "Unanswered"}
 
 
 def test_gathering_from_who_says_nothing_fails_when_the_others_are_done() -> None:

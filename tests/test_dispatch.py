@@ -122,6 +122,9 @@ def test_an_async_handler_whose_own_name_begins_with_a_serves_that_name_too() ->
             return message.reply(body="added")
 
     assert answers(Sums(), Message(method="add")) == ["added"]
+    assert Sums().can_receive("add")
+    assert Sums().can_receive("dd")
+    assert not Sums().can_receive("sums")
 
 
 def test_a_verb_that_begins_with_a_keeps_it_for_its_class_of_messages() -> None:

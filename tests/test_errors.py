@@ -8,14 +8,17 @@ from dataclasses import fields
 import pytest
 
 from llm_net import errors
+from llm_net.chat import Usage
 from llm_net.errors import (
     AgentFailed,
+    AgentRemoved,
     AmbiguousAddress,
     CallTimeout,
     Deadlock,
     Diverged,
     EffectFailed,
     InvalidArguments,
+    LimitReached,
     LlmNetError,
     MailboxFull,
     MissingDependency,
@@ -44,6 +47,7 @@ VALUES: dict[str, object] = {
     "float": 1.5,
     "float | None": 2.5,
     "tuple[str, ...]": ("one", "other"),
+    "Usage | None": Usage(1, 20, 3),
 }
 
 
@@ -153,6 +157,33 @@ def test_a_sentence_is_one_line_and_names_the_facts(kind: type[LlmNetError]) -> 
         (
             MissingDependency("mcp", "mcp", "tools of servers"),
             "tools of servers needs mcp; install it with: pip install 'llm_net[mcp]'",
+        ),
+        (
+            MailboxFull("anna", 3),
+            "mailbox of 'anna' is full (3 messages); `yield` the message to wait for room, or slow down and send again",
+        ),
+        (
+            MailboxFull("anna", 3, "reject"),
+            "mailbox of 'anna' is full (3 messages) and rejects more; slow down and send again, or let senders wait",
+        ),
+        (
+            MailboxFull("anna", 3, "drop_oldest"),
+            "mailbox of 'anna' is full (3 messages) and drops the oldest; give it a higher `limit`, or let senders wait",
+        ),
+        (
+            MailboxFull("anna", 3, "keep_latest"),
+            "a later message of the same matter took its place in the mailbox of 'anna'",
+        ),
+        (
+            LimitReached("money", "0.25"),
+            "run stopped at its limit of US$ 0.25; raise it with `limits=Limits(money=…)`",
+        ),
+        (
+            AgentRemoved("anna", "market"),
+            (
+                "'anna' was removed from network 'market' before it handled this; "
+                "send it to somebody else, or remove an agent when nothing waits for it"
+            ),
         ),
         (WireError("it has 9 bytes"), "not a message: it has 9 bytes"),
         (InvalidArguments("order", ("a is wrong", "b too")), "Arguments of order are wrong. a is wrong. b too."),

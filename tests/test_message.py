@@ -2,19 +2,20 @@
 
 import copy
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, JsonValue, PrivateAttr, ValidationError, field_validator
+from pydantic import BaseModel, Field, JsonValue, PrivateAttr, ValidationError, field_validator, model_validator
 
 from llm_net import AbstractObject, GenAgent, GenNetwork, Message, Method, Role
 from llm_net.address import Address, Reference
@@ -344,6 +345,83 @@ def test_a_reply_shares_no_mutable_field_with_another(asked: Message) -> None:
     assert asked.reply().metadata is not asked.reply().metadata
 
 
+LOOKS: dict[str, Callable[[Message], object]] = {
+    "each field": lambda message: {name: getattr(message, name) for name in type(message).model_fields},
+    "__dict__": lambda message: dict(message.__dict__),
+    "vars": lambda message: dict(vars(message)),
+    "iteration": dict,
+    "model_dump": lambda message: message.model_dump(),
+    "model_dump_json": lambda message: message.model_dump_json(),
+    "a copy": lambda message: copy.copy(message).__dict__,
+    "model_copy": lambda message: message.model_copy(update={"body": "else"}).__dict__,
+    "inside another model": lambda message: Holder(message=message).model_dump_json(),
+    "repr": repr,
+    "attributes of another": lambda message: Message.model_validate(message, from_attributes=True).__dict__,
+}
+
+
+class Holder(BaseModel):
+    message: Message
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("first", LOOKS.values(), ids=LOOKS)
+def test_a_reply_looks_the_same_whichever_way_one_looks_first(
+    asked: Message, first: Callable[[Message], object], look: Callable[[Message], object]
+) -> None:
+    reply = CallForBids.reply(asked, body="x")
+
+    first(reply)
+    seen = look(reply)
+
+    whole = CallForBids(**{name: getattr(reply, name) for name in CallForBids.model_fields})
+    assert seen == look(whole)
+
+
+def test_the_fields_of_a_reply_do_not_depend_on_when_one_looks(asked: Message) -> None:
+    before = datetime.now(UTC)
+    first, second = asked.reply(), asked.reply()
+    after = datetime.now(UTC)
+
+    third = Message(reply_to=second)
+
+    assert before <= first.created_at <= second.created_at <= after <= third.created_at
+    assert [int(message.id.rpartition("-")[2]) for message in (second, first)] == [
+        int(third.id.rpartition("-")[2]) - 1,
+        int(third.id.rpartition("-")[2]) - 2,
+    ]
+    assert first.metadata is first.metadata
+    assert first.created_at.tzinfo is UTC
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_reply_made_before_a_fork_has_one_id_in_both_processes(asked: Message) -> None:
+    reply = asked.reply()
+    reading, writing = os.pipe()
+
+    child = os.fork()
+    if not child:
+        os.write(writing, f"{reply.id} {asked.reply().id}".encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    told, new = os.read(reading, 1_000).decode().split()
+
+    assert told == reply.id
+    assert new.partition("-")[0] != told.partition("-")[0]
+
+
+def test_a_class_with_an_envelope_of_its_own_keeps_it_in_replies(asked: Message) -> None:
+    class Greeting(Message):
+        body: str = "hello"
+
+    class Short(Message):
+        body: str = Field("", max_length=3)
+
+    assert Greeting.reply(asked).body == "hello"
+    with pytest.raises(ValidationError, match="at most 3"):
+        Short.reply(asked, body="too long")
+
+
 def test_a_message_is_forwarded_with_its_content(asked: Message) -> None:
     order = Order.reply(asked, lines=[Line(article="tea")], metadata={"x": 1})
 
@@ -380,6 +458,7 @@ def test_a_thread_of_100_000_needs_no_recursion(asked: Message) -> None:
         message = message.reply(body="x")
 
     assert len(message.thread()) == 100_002
+    assert message.conversation == asked.id
     assert message.root is asked
     assert isinstance(message.closest(CallForBids), CallForBids)
     assert message.closest(Order) is None
@@ -511,6 +590,7 @@ def test_a_declaration_can_be_narrowed() -> None:
     parameters: Any = Order.declare(receivers=["anna", "bob"], omit=["sender", "reply_to"])["parameters"]
 
     assert parameters["properties"]["receiver"]["enum"] == ["anna", "bob"]
+    assert "null" not in parameters["properties"]["receiver"]["description"]
     assert not {"sender", "reply_to"} & set(parameters["properties"])
     assert breaches_of_strict_mode(parameters) == []
 
@@ -613,6 +693,34 @@ def test_a_model_is_told_what_to_change(market: GenNetwork, kind: type[Message],
 def test_a_model_is_told_when_it_answers_what_was_never_said(asked: Message) -> None:
     with pytest.raises(InvalidArguments, match="reply_to '7' is not a message of this conversation; leave it out"):
         Message.from_fn({"reply_to": "7"}, answering=asked)
+
+
+def test_a_model_is_told_nothing_of_fields_that_it_does_not_write(asked: Message) -> None:
+    class Bounded(Message):
+        """Says at most what it may."""
+
+        least: int
+        most: int
+
+        @model_validator(mode="after")
+        def in_order(self) -> Self:
+            if self.least > self.most:
+                raise ValueError("least is above most")
+            return self
+
+    def told(arguments: Written) -> str:
+        with pytest.raises(InvalidArguments) as found:
+            Bounded.from_fn(arguments, answering=asked, omit=["role", "deadline", "protocol"], sender=Anna(id="anna"))
+        return str(found.value)
+
+    assert "There is no lest; there are receiver, reply_to, body, least, most." in told({"lest": 1})
+    assert told({"least": 1}) == "Arguments of bounded are wrong. most: Field required."
+    assert told({"least": 2, "most": 1}).endswith("least is above most, not {'least': 2, 'most': 1}.")
+
+
+def test_a_message_without_words_is_printed_without_a_colon() -> None:
+    assert str(Message()) == "· → ·  request"
+    assert str(Message(body="Hello")) == "· → ·  request: Hello"
 
 
 def test_all_problems_are_told_at_once(market: GenNetwork) -> None:

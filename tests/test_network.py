@@ -476,7 +476,7 @@ def test_what_waits_for_an_agent_that_is_removed_goes_to_the_dead_letters_and_it
             assert network.remove("slow") is slow
         assert slow.bodies == ["in hand"]  # what it had begun it brought to its end
         assert [letter.message.body for letter in run.dead_letters] == ["waiting", ""]
-        assert "no agent 'slow'" in caller.error
+        assert "'slow' was removed from network 'office'" in caller.error
 
     world.play(main())
 

@@ -43,8 +43,8 @@ class Assistant(GenAgent):
 
     It answers "ask", "chat", "query" and "request". On the way the model may write to the other members of the network,
     by function call: a message to whoever asked is the answer; one to anybody else is sent, and its reply is what the
-    function gives. Words are the answer where no function is called. While it is being written each piece is an event
-    "delta".
+    function gives; those of one turn are asked at once. Words are the answer where no function is called. While it is
+    being written each piece is an event "delta".
 
     Args:
         model: whose words they are; it is neither saved nor closed with the agent.
@@ -88,18 +88,18 @@ class Assistant(GenAgent):
             turns = _latest(turns, self.history)
             completion = await self._complete(turns, message)
             turns.append(completion.turn)
-            answers: list[Message] = []
-            for call in completion.tool_calls:
-                try:
-                    result = await self._do(call, message)
-                except FOR_THE_MODEL as error:
-                    problem = _sentence(error)
-                    turns.append(Turn("tool", (ToolResult(call.id, call.name, problem, failed=True),)))
-                else:
-                    if isinstance(result, Message):
-                        answers.append(result)
-                    content = "sent" if isinstance(result, Message) else result
-                    turns.append(Turn("tool", (ToolResult(call.id, call.name, content),)))
+            results = [await self._do(call, message) for call in completion.tool_calls]
+            answers = [
+                result for result in results if isinstance(result, Message) and result.receiver == message.sender
+            ]
+            replies = await self._ask(
+                [result for result in results if isinstance(result, Message) and result not in answers]
+            )
+            for call, result in zip(completion.tool_calls, results, strict=True):
+                told = replies.get(result, "sent") if isinstance(result, Message) else result
+                if failed := isinstance(told, Exception):
+                    told = problem = _sentence(told)
+                turns.append(Turn("tool", (ToolResult(call.id, call.name, told, failed),)))
             if answers or not completion.tool_calls:
                 self._keep(message, turns)
                 return answers or message.reply(body=completion.text)
@@ -137,8 +137,14 @@ class Assistant(GenAgent):
             raise InvalidOutput(self.model.name, "its stream ended without a Completion")
         return completion
 
-    async def _do(self, call: ToolCall, message: Message) -> str | Message:
-        """What a function gives; or the message to whoever asked that was written by it."""
+    async def _do(self, call: ToolCall, message: Message) -> str | Message | Exception:
+        """What a function gives, or what the model did wrong; or the message written by it that wants an answer, or is one."""
+        try:
+            return await self._call(call, message)
+        except FOR_THE_MODEL as error:
+            return error
+
+    async def _call(self, call: ToolCall, message: Message) -> str | Message:
         arguments = call.arguments or "{}"
         tools = {tool.__name__: tool for tool in self.tools}
         if (tool := tools.get(call.name)) is not None:
@@ -149,12 +155,28 @@ class Assistant(GenAgent):
             known = ", ".join([*tools, *messages]) or "none"
             raise InvalidArguments(call.name, (f"There is no such function; there are {known}",))
         written = self.network.message_from(arguments, name=call.name, sender=self, answering=message)
-        if written.receiver == message.sender:
-            return written
-        if written.method in TOLD:
+        if written.receiver != message.sender and written.method in TOLD:
             await self.send(written)
             return "sent"
-        return _said(await self.call(written, timeout=self.patience))
+        return written
+
+    async def _ask(self, messages: list[Message]) -> dict[Message, str | Exception]:
+        """Ask others, all at once: what each says, or why it says nothing."""
+        told: dict[Message, str | Exception] = {
+            asked: CallTimeout(asked.receiver.id if asked.receiver else "", asked.method, self.patience or 0.0)
+            for asked in messages
+        }
+        failures: dict[Message, BaseException] = {}
+        try:
+            replies = await self.gather(messages, timeout=self.patience, failures=failures)
+        except FOR_THE_MODEL as error:  # all of them wait for each other
+            return dict.fromkeys(messages, error)
+        told.update((reply.reply_to, _said(reply)) for reply in replies if reply.reply_to is not None)
+        for asked, failure in failures.items():
+            if not isinstance(failure, FOR_THE_MODEL):
+                raise failure
+            told[asked] = failure
+        return told
 
     def _messages(self) -> list[Function]:
         """What the model may write to others now."""

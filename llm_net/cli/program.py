@@ -75,7 +75,8 @@ def _load(path: Path) -> ModuleType:
 
 
 def _find(names: Mapping[str, object], path: Path, name: str) -> GenAgent:
-    """The agent of that name, or what a function of that name makes; without a name, the only one there is."""
+    """The agent of that name, or what a function of that name makes; without a name, the only one there is, else what a
+    function `network` makes."""
     agents = {known: value for known, value in names.items() if isinstance(value, GenAgent)}
     if name:
         found = names.get(name)
@@ -90,6 +91,8 @@ def _find(names: Mapping[str, object], path: Path, name: str) -> GenAgent:
     if len(outermost) == 1:
         return agents[outermost.popitem()[1]]
     if not outermost:
+        if callable(names.get("network")):
+            return _find(names, path, "network")
         raise _wrong(
             f"{path} holds no GenNetwork and no GenAgent; assign one to a name, as in `network = GenNetwork(…)`, "
             f"or say which function makes one: {path}:NAME"

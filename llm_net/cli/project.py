@@ -63,7 +63,7 @@ from llm_net.llm.scripted import ScriptedModel
 def test_what_the_writer_says_comes_back_and_is_kept() -> None:
     network = team(ScriptedModel(["Bees dance to say where the flowers are."]))
 
-    *_, answer = network.receive(Message(body="What do bees do?", receiver=network["writer"]))
+    answer = network.result_of(Message(body="What do bees do?", receiver=network["writer"]))
 
     archive = network["archive"]
     assert isinstance(archive, Archive)

@@ -38,7 +38,8 @@ def check_answer(request: Request, answer: Completion) -> Completion:
     if answer.finish == "refusal":
         return answer
     if request.tool_choice == "required" and not answer.tool_calls:
-        raise InvalidOutput(answer.model, "it answered without calling a tool, though one is required; ask again")
+        problem = "it answered without calling a tool, though one is required; ask again"
+        raise InvalidOutput(answer.model, problem, answer.usage)
     if request.output is None:
         return answer
     try:
@@ -49,8 +50,10 @@ def check_answer(request: Request, answer: Completion) -> Completion:
         return replace(answer, finish="stop")  # also where it was complete with the very last token
     if answer.finish == "length":
         limit = request.settings.max_tokens
-        raise InvalidOutput(answer.model, f"its JSON was cut off at max_tokens={limit}; raise it, or bound the strings")
-    raise InvalidOutput(answer.model, f"its answer breaks the schema: {'; '.join(broken)}; ask again")
+        problem = f"its JSON was cut off at max_tokens={limit}; raise it, or bound the strings"
+    else:
+        problem = f"its answer breaks the schema: {'; '.join(broken)}; ask again"
+    raise InvalidOutput(answer.model, problem, answer.usage)
 
 
 def bad_schema(request: Request, model: str, reason: object) -> ModelError:

@@ -195,7 +195,7 @@ class Draft:
         if self._usage is None or self._finish is None:
             raise ModelUnavailable(self._model, "the engine stopped in the middle of the answer; try again")
         parts: tuple[Part, ...] = (Text("".join(self._text)),) if self._text else ()
-        if self._calling and not self._said and (call := self._call()) is not None:
+        if self._calling and not self._said and (call := self._call(self._usage)) is not None:
             return Completion((call,), self._usage, self._model, "tools")
         cut_off = self._finish == "length" and not self._cut.stopped
         return Completion(parts, self._usage, self._model, "length" if cut_off else "stop")
@@ -221,14 +221,13 @@ class Draft:
             case _:
                 return ""
 
-    def _call(self) -> ToolCall | None:
+    def _call(self, usage: Usage) -> ToolCall | None:
         try:
             call = json.loads("".join(self._raw))
         except ValueError:
             limit = self._request.settings.max_tokens
-            raise InvalidOutput(
-                self._model, f"its call of a tool was cut off at max_tokens={limit}; raise it, or bound the strings"
-            ) from None
+            problem = f"its call of a tool was cut off at max_tokens={limit}; raise it, or bound the strings"
+            raise InvalidOutput(self._model, problem, usage) from None
         if call["tool"] == self.say:
             return None
         earlier = sum(isinstance(part, ToolCall) for turn in self._request.turns for part in turn.parts)

@@ -82,6 +82,7 @@ class Engine:
             if unix and len(address) < 100:  # systems take 104 to 108 bytes
                 params.hostnames = [address]
             self._server: Any = engine.Server(params)
+        self._guided = str(engine.json_schema_to_grammar({"type": "null"})).startswith("%llguidance")
         self._decoding = _Room()
         # Answered by the engine's own thread. Freed before that has begun its work, the engine waits for it for ever.
         self._server.handle_metrics()
@@ -94,8 +95,12 @@ class Engine:
     def chat(self, question: Json, hear: Callable[[Json], bool]) -> None:
         """Answer a question by chunks; `hear` gives True to stop. Raises ValueError for a schema that cannot be used.
 
+        Of a `grammar` and a `response_format` the grammar holds, where this build of llama.cpp has llguidance.
         One with a seed is decoded while no other is: what shares its batches changes roundings, and with them its words.
         """
+        if "grammar" in question:
+            left_out = "response_format" if self._guided else "grammar"
+            question = {name: value for name, value in question.items() if name != left_out}
         with self._decoding.taken(alone="seed" in question):
             self._server.handle_chat_completions(question, hear)
 

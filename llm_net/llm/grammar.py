@@ -1,4 +1,5 @@
-"""What llama.cpp can hold a model to: a JSON schema narrowed so that whatever its grammar lets through is valid.
+"""What llama.cpp can hold a model to: a JSON schema narrowed so that whatever its grammar lets through is valid, and said
+in its tersest form where that is sure to be understood.
 
 Its converter ignores bounds of fractions, multiples, and patterns it cannot read (seen with xllamacpp 2026.10); what
 cannot be narrowed stays as it is, and the answer is checked afterwards. Knows no model and no engine.
@@ -6,14 +7,17 @@ cannot be narrowed stays as it is, and the answer is checked afterwards. Knows n
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
 
-from llm_net.llm.schema import bounds
+from llm_net.llm.schema import BadSchema, bounds, problems, resolve
+from llm_net.llm.text import clean
 
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _MOST_VALUES = 256
+_LONGEST = 2_000
 _CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": " \\t\\n"}
 
 
@@ -45,6 +49,88 @@ def narrow(schema: object) -> object:
         if isinstance(rules.get(key), Mapping):
             rules[key] = narrow(rules[key])
     return rules
+
+
+def compact(schema: object) -> str | None:
+    """A grammar in the words of llguidance that lets through JSON without needless whitespace; None where it may not
+    understand all of the schema, for then it silently lets through anything.
+
+    A choice costs SmolLM2 8 tokens instead of 26, and it chose rightly in 22 of 24 cases instead of 19: whitespace that
+    may be put anywhere is put everywhere.
+    """
+    if not isinstance(schema, Mapping) or (terse := _terse(schema, schema)) is None:
+        return None
+    style = {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "}
+    said = json.dumps({**terse, "x-guidance": style}, ensure_ascii=False)
+    return f"%llguidance {{}}\nstart: %json {said}" if said == clean(said) else None
+
+
+def _terse(schema: object, root: Mapping[str, object]) -> dict[str, object] | None:
+    """The same schema in the few words that are sure to be understood, its objects closed; else None."""
+    if not isinstance(schema, Mapping):
+        return None
+    rules = {str(key): value for key, value in schema.items() if key not in ("title", "description", "default")}
+    kept: dict[str, object] = {}
+    if (definitions := rules.pop("$defs", None)) is not None:
+        if (terse := _all_terse(definitions, root)) is None:
+            return None
+        kept["$defs"] = terse
+    match rules:
+        case {"$ref": str(reference)} if len(rules) == 1:
+            try:
+                resolve(reference, root)
+            except BadSchema:
+                return None
+            return kept | rules
+        case {"enum": list(values)} | {"const": values}:
+            possible = values if "enum" in rules else [values]
+            if rules.keys() - {"enum", "const", "type"}:
+                return None
+            possible = [value for value in possible if not problems(rules, value)]
+            return kept | {"enum": possible} if possible else None
+        case {"anyOf": list(parts)} if len(rules) == 1:
+            terse_parts = [_terse(part, root) for part in parts]
+            return kept | {"anyOf": terse_parts} if all(terse_parts) else None
+        case {"type": "object", "properties": Mapping() as properties}:
+            terse = _all_terse(properties, root)
+            required = rules.get("required", [])
+            known = terse is not None and isinstance(required, list) and all(name in properties for name in required)
+            if not known or rules.get("additionalProperties", False) is not False or rules.keys() - _WORDS["object"]:
+                return None
+            return kept | {**rules, "properties": terse, "additionalProperties": False}
+        case {"type": "array", "items": items} if not rules.keys() - _WORDS["array"] and _in_order(rules, "Items"):
+            terse = _terse(items, root)
+            return kept | {**rules, "items": terse} if terse else None
+        case {"type": "string"} if not rules.keys() - _WORDS["string"] and _in_order(rules, "Length"):
+            return kept | rules
+        case {"type": "integer"} if not rules.keys() - _WORDS["integer"] and _in_order(rules, "imum"):
+            return kept | rules
+        case {"type": "number" | "boolean" | "null"} if len(rules) == 1:
+            return kept | rules
+        case _:
+            return None
+
+
+_WORDS = {
+    "object": {"type", "properties", "required", "additionalProperties"},
+    "array": {"type", "items", "minItems", "maxItems"},
+    "string": {"type", "minLength", "maxLength"},
+    "integer": {"type", "minimum", "maximum"},
+}
+
+
+def _all_terse(named: object, root: Mapping[str, object]) -> dict[str, object] | None:
+    if not isinstance(named, Mapping):
+        return None
+    terse: dict[str, object] = {str(name): _terse(schema, root) for name, schema in named.items()}
+    return None if None in terse.values() else terse
+
+
+def _in_order(rules: Mapping[str, object], what: str) -> bool:
+    """Whether the bounds are whole numbers that let something through, and no long repetitions."""
+    ends = [bound for end in ("min", "max") if (bound := rules.get(end + what)) is not None]
+    whole = [end for end in ends if isinstance(end, int)]
+    return len(whole) == len(ends) and whole == sorted(whole) and (what == "imum" or max(whole, default=0) <= _LONGEST)
 
 
 def _narrow_number(rules: dict[str, object]) -> dict[str, object]:

@@ -27,7 +27,7 @@ from llm_net.llm import weights
 from llm_net.llm.answer import FREE, bad_schema, check_answer, check_request, collect, deadline, in_time
 from llm_net.llm.calling import Draft, calls, messages, uses_tools
 from llm_net.llm.engine import Engine, Json, Purpose
-from llm_net.llm.grammar import narrow
+from llm_net.llm.grammar import compact, narrow
 from llm_net.llm.text import clean
 
 Result = TypeVar("Result")
@@ -95,6 +95,26 @@ class LocalModel:
     @property
     def price(self) -> Price | None:
         return FREE
+
+    @property
+    def slots(self) -> int:
+        """Calls decoded at the same time; more wait for their turn."""
+        return self._slots
+
+    @property
+    def context(self) -> int:
+        """Tokens of prompt and answer together, in each slot."""
+        return self._context
+
+    @property
+    def threads(self) -> int:
+        """Threads of the CPU that decode: as given, else chosen for this machine."""
+        return self._threads
+
+    @property
+    def temperature(self) -> float:
+        """Where a request has none."""
+        return self._temperature
 
     async def complete(self, request: Request) -> Completion:
         """Answer a request.
@@ -287,8 +307,12 @@ class LocalModel:
         else:
             # Prose. A small model loops without a penalty; JSON breaks with one, and with stop strings inside it.
             return question | {"repeat_penalty": 1.1, "stop": [clean(stop) for stop in settings.stop if stop]}
-        schema = {"name": "answer", "schema": narrow(form)}
-        return question | {"response_format": {"type": "json_schema", "json_schema": schema}}
+        schema = narrow(form)
+        if (grammar := compact(schema)) is not None:
+            question["grammar"] = grammar  # for an engine that can read it
+        return question | {
+            "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+        }
 
 
 def _cores() -> int:

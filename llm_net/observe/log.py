@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from types import NoneType
 
+from llm_net.errors import RunCancelled
 from llm_net.ports import Observation
 
 _LEVELS: Mapping[str, int] = {
@@ -40,7 +42,7 @@ class Log:
     def observe(self, observation: Observation) -> None:
         """Write one record, if the logger wants its level."""
         level = _LEVELS.get(observation.kind, logging.DEBUG)
-        if observation.kind == "ended" and observation.error is not None:
+        if observation.kind == "ended" and not isinstance(observation.error, (NoneType, RunCancelled)):
             level = logging.ERROR
         if self._logger.isEnabledFor(level):
             # A run that ended badly names the error of the message that failed: its traceback was written with that.
@@ -71,11 +73,15 @@ class Log:
 
 
 def _sentence(observation: Observation) -> str:
-    where = observation.address or "outside"
+    who = observation.address or "outside"
     what = ""
     if (message := observation.message) is not None:
         sender = message.sender.id if message.sender is not None else "outside"
-        what = f" {message.method!r} from {sender}"
+        what = f" {message.method!r}"
+        if observation.kind == "sent":  # the address is the receiver's
+            who, what = sender, f"{what} to {who}"
+        elif observation.kind != "emitted":
+            what += f" from {sender}"
     if observation.event is not None:
         what += f" as event {observation.event!r}"
     if (usage := observation.usage) is not None:
@@ -84,4 +90,4 @@ def _sentence(observation: Observation) -> str:
         what += f" in {observation.seconds:.3f} s"
     if observation.error is not None:
         what += f": {type(observation.error).__name__}: {observation.error}"
-    return f"{where} {observation.kind}{what}"
+    return f"{who} {observation.kind}{what}"

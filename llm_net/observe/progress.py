@@ -28,12 +28,12 @@ try:
 except ImportError:
     raise MissingDependency("rich", "cli", "drawing a run") from None
 
-_OUTSIDE = "you"
+OUTSIDE = "you"
 _NOBODY = "∗"
 """Who is outside of the network, and who hears an event that reaches no mailbox, in the words of this view."""
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
-_TROUBLE = {"failed": "red", "dead": "yellow", "expired": "yellow", "rejected": "yellow", "retried": "yellow"}
+TROUBLE = {"failed": "red", "dead": "yellow", "expired": "yellow", "rejected": "yellow", "retried": "yellow"}
 _ENDS = ("handled", "failed", "expired", "cancelled", "rejected", "dead")
 
 _SHOWN = 4
@@ -43,12 +43,41 @@ _WIDEST = 36
 """Columns for who speaks to whom, at most; beyond it the words begin further right."""
 
 
+class Lines:
+    """Draws lines of a run, one under the other in columns: since when, who to whom, what, words.
+
+    Args:
+        console: where to draw.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._width = {"parties": 18, "method": 8}
+
+    def draw(self, seconds: float, parties: Text, what: Text, words: Text) -> None:
+        """Draw one line."""
+        since = Text(f"{seconds:6.1f}  ", "dim")
+        for name, text in (("parties", parties), ("method", what)):
+            self._width[name] = min(max(self._width[name], text.cell_len), _WIDEST)
+            text.pad_right(self._width[name] - text.cell_len)
+        head = Text.assemble(since, parties, "  ", what, "  ")
+        if not self._console.is_terminal:
+            self._console.print(head + words, soft_wrap=True)
+        elif self._console.width - head.cell_len < 24:
+            self._console.print(head)
+            self._console.print(Padding(words, (0, 0, 0, 8)))
+        else:
+            lines = words.wrap(self._console, self._console.width - head.cell_len, overflow="fold")
+            self._console.print(head + Text("\n" + " " * head.cell_len).join(lines))
+
+
 class Progress:
     """Draws a run: `with Progress() as progress: network.receive(message, observers=[progress])`.
 
-    On a terminal, lines of messages scroll up above one that lives (who is busy, counts, tokens, time). Elsewhere there
-    are only plain lines, one a message. What messages say is shown without its control characters: no model can write
-    to your terminal. A message costs about 1 ms on a terminal and 0.3 ms elsewhere.
+    On a terminal, lines of messages scroll up above one that lives (who is busy, counts, tokens, time) and what is being
+    said just now (by events "delta"). Elsewhere there are only plain lines, one a message. What messages say is shown
+    without its control characters: no model can write to your terminal. A message costs about 1 ms on a terminal and
+    0.3 ms elsewhere.
 
     Args:
         console: where to draw; None for standard output.
@@ -65,7 +94,7 @@ class Progress:
         self._usage = Usage()
         self._emitted: Observation | None = None
         self._result: Message | None = None
-        self._width = {"parties": 18, "method": 8}
+        self._lines = Lines(self._console)
         self._spinner = Spinner("dots", style="cyan")
         self._live: Live | None = None
 
@@ -110,11 +139,14 @@ class Progress:
                 self._draw_message(emitted, _NOBODY)
         match observation.kind:
             case "sent":
-                self._draw_message(observation, observation.address or _OUTSIDE)
+                self._draw_message(observation, observation.address or OUTSIDE)
+            case "emitted" if observation.event == "delta" and observation.message is not None:
+                self.saying(observation.address, self._said.get(observation.address, "") + observation.message.body)
             case "emitted":
                 self._emitted = observation
             case "model":
                 self._draw_model(observation)
+                self.saying(observation.address, "")
             case "failed" | "dead" | "expired" | "rejected" | "retried":
                 self._draw_trouble(observation)
             case "ended":
@@ -146,35 +178,33 @@ class Progress:
         message = observation.message
         if message is None:
             return
-        sender = message.sender.id if message.sender is not None else _OUTSIDE
+        sender = message.sender.id if message.sender is not None else OUTSIDE
         arrow = " → " if observation.event is None else " ⇢ "
-        parties = Text.assemble(_party(sender), (arrow, "dim"), _party(receiver))
-        self._line(parties, Text(_one_line(observation.event or message.method), "bold"), Text(_words(message)))
+        parties = Text.assemble(party(sender), (arrow, "dim"), party(receiver))
+        self._line(parties, Text(one_line(observation.event or message.method), "bold"), Text(_words(message)))
 
     def _draw_model(self, observation: Observation) -> None:
         now, seconds = monotonic(), observation.seconds
         tokens = observation.usage.output_tokens if observation.usage is not None else 0
-        said = f"{_counted(tokens, 'token')} in {seconds:.1f} s" if tokens else f"no answer after {seconds:.1f} s"
+        said = f"{counted(tokens, 'token')} in {seconds:.1f} s" if tokens else f"no answer after {seconds:.1f} s"
         if (first := self._first_words.pop(observation.address, None)) is not None:
             said += f", the first after {max(seconds - (now - first), 0):.1f} s"
-        self._line(_party(observation.address or _OUTSIDE), Text("model", "dim"), Text(said, "dim"))
+        self._line(party(observation.address or OUTSIDE), Text("model", "dim"), Text(said, "dim"))
 
     def _draw_trouble(self, observation: Observation) -> None:
-        colour = _TROUBLE[observation.kind]
+        colour = TROUBLE[observation.kind]
         method = observation.message.method if observation.message is not None else ""
         error = observation.error
         reason = f": {type(error).__name__}: {error}" if error is not None else ""
         if observation.kind == "retried":
             reason = f" in {observation.seconds:.1f} s"
-        self._line(
-            _party(observation.address), Text(observation.kind, colour), Text(_one_line(method + reason), colour)
-        )
+        self._line(party(observation.address), Text(observation.kind, colour), Text(one_line(method + reason), colour))
 
     def _draw_end(self, observation: Observation) -> None:
         error = observation.error
         if isinstance(error, LimitReached):
-            end = Text(f"stopped at its limit of {error.allowed} {error.limit}", "bold yellow")
-        elif isinstance(error, RunCancelled) or (error is None and self._counts["cancelled"]):
+            end = Text(f"stopped at its limit of {error.bound}", "bold yellow")
+        elif isinstance(error, RunCancelled):
             end = Text("cancelled", "bold yellow")
         elif error is None:
             end = Text("done", "bold green")
@@ -189,19 +219,7 @@ class Progress:
             )
 
     def _line(self, parties: Text, what: Text, words: Text) -> None:
-        since = Text(f"{monotonic() - self._began:6.1f}  ", "dim")
-        for name, text in (("parties", parties), ("method", what)):
-            self._width[name] = min(max(self._width[name], text.cell_len), _WIDEST)
-            text.pad_right(self._width[name] - text.cell_len)
-        head = Text.assemble(since, parties, "  ", what, "  ")
-        if not self._console.is_terminal:
-            self._console.print(head + words, soft_wrap=True)
-        elif self._console.width - head.cell_len < 24:
-            self._console.print(head)
-            self._console.print(Padding(words, (0, 0, 0, 8)))
-        else:
-            lines = words.wrap(self._console, self._console.width - head.cell_len, overflow="fold")
-            self._console.print(head + Text("\n" + " " * head.cell_len).join(lines))
+        self._lines.draw(monotonic() - self._began, parties, what, words)
 
     # ------------------------------------------------------------------------------------------ the line that lives
 
@@ -213,23 +231,23 @@ class Progress:
             return now
         turning = cast(Text, self._spinner.render(monotonic()))  # a spinner without words of its own is a Text
         now.append_text(turning).append(" ")
-        now.append_text(Text(", ").join(_party(address) for address in busy[:_SHOWN]))
+        now.append_text(Text(", ").join(party(address) for address in busy[:_SHOWN]))
         if busy:
             now.append(f" and {len(busy) - _SHOWN} more at work · " if len(busy) > _SHOWN else " at work · ")
         now.append(f"{self._totals()} · {monotonic() - self._began:.1f} s", "dim")
         for address, text in [*self._said.items()][:_SHOWN]:
-            said = _one_line(text)[-(self._console.width - len(address) - 5) :]
-            now.append("\n  ").append_text(_party(address)).append(f"  {said}", "italic")
+            said = one_line(text)[-(self._console.width - len(address) - 5) :]
+            now.append("\n  ").append_text(party(address)).append(f"  {said}", "italic")
         return now
 
     def _totals(self) -> str:
         counts, usage = self._counts, self._usage
-        parts = [_counted(counts["sent"], "message")]
+        parts = [counted(counts["sent"], "message")]
         parts += [
             f"{counts[kind]} {kind}" for kind in ("failed", "dead", "expired", "rejected", "retried") if counts[kind]
         ]
         if counts["model"]:
-            parts.append(_counted(counts["model"], "model call"))
+            parts.append(counted(counts["model"], "model call"))
             parts.append(f"{usage.input_tokens} + {usage.output_tokens} tokens")
             seconds = sum(ended - began for began, ended in self._decoding)
             if seconds and usage.output_tokens:
@@ -239,15 +257,16 @@ class Progress:
         return " · ".join(parts)
 
 
-def _party(address: str) -> Text:
+def party(address: str) -> Text:
     """An agent in its colour: always the same one, so that the eye can follow."""
-    if address in (_OUTSIDE, _NOBODY):
+    if address in (OUTSIDE, _NOBODY):
         return Text(address, "bold")
     colour = _COLOURS[crc32(address.rpartition("/")[2].encode()) % len(_COLOURS)]
-    return Text(_one_line(address), Style(color=colour))
+    return Text(one_line(address), Style(color=colour))
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """So many of them, in words."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
@@ -259,10 +278,11 @@ def _saying(message: Message) -> str:
 
 
 def _words(message: Message) -> str:
-    return _one_line(_saying(message))
+    return one_line(_saying(message))
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The text in one line, without control characters: an escape sequence in a message must not reach the terminal."""
     return re.sub(r"\s+", " ", _printable(text)).strip()
 
 

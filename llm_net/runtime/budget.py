@@ -33,7 +33,7 @@ class Budget:
         if limits.tokens is not None and self.used.tokens + self._reserved_tokens + tokens > limits.tokens:
             raise LimitReached("tokens", str(limits.tokens))
         if limits.money is not None and (self.used.cost or 0) + self._reserved_money + money > limits.money:
-            raise LimitReached("money", f"US$ {limits.money}")
+            raise LimitReached("money", str(limits.money))
         self._reserved_tokens += tokens
         self._reserved_money += money
         return tokens, money

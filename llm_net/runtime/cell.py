@@ -11,9 +11,9 @@ from llm_net.dispatch import Handler, Table
 from llm_net.event import Event
 from llm_net.message import Message
 
-Entry: TypeAlias = tuple[Message, Any, int, Any, Event | None, tuple[type[Message], str], int]
+Entry: TypeAlias = tuple[Message, Any, int, Any, Event | None, str, int]
 """A message in a mailbox: what it says, its run (a LocalRun), the length of the chain of messages that led to it, where it is
-heard (a Place: both know cells), the event it is heard as, if any, what its handler is looked up by, and the number of the
+heard (a Place: both know cells), the event it is heard as, if any, the name of its handler, and the number of the
 delivery where the run is recorded, else 0."""
 
 
@@ -31,7 +31,7 @@ class Cell:
         self.table: Table = kind.handlers
         started = kind.astart is GenAgent.astart
         # Those found so far that need nothing special, shared by all agents of a class; none before the agent has started.
-        self.handlers: dict[tuple[type[Message], str], Handler] = self.table.everyday if started else {}
+        self.handlers: dict[str, dict[type[Message], Handler]] = self.table.everyday if started else {}
         self.queue: deque[Entry] = deque()
         self.queued = False  # whether it stands in the ready list
         self.active = 0  # handlers under way

@@ -21,7 +21,7 @@ from llm_net.event import Event
 from llm_net.graph import ITSELF, Link
 from llm_net.message import Message
 from llm_net.ports import Journal, Past
-from llm_net.record import Effect, Opened, Select, Sent, State
+from llm_net.record import Effect, Ended, Opened, Select, Sent, State
 from llm_net.runtime.outcome import read_error
 from llm_net.runtime.place import Route
 from llm_net.runtime.recorder import OUTSIDE, Recorder
@@ -52,10 +52,9 @@ async def opened(run: LocalRun, journal: Journal) -> Recorder:
     if before is not None:
         run.seed = before.begun.seed
     recorder = recorder_of(run, journal, Recorder)
-    agents = [run.agent, *(agent for _, agent in _walk(run.agent))]
-    recorder.build(agents)
+    recorder.build(run.agent)
     if past is None or before is None:
-        _refuse_chance(run.agent, agents[1:])
+        _refuse_chance(run.agent)
         recorder.began(ITSELF if run.agent.id == "" else run.agent.id, run.seed, _version(run.agent))
         return recorder
     recorder.seq, recorder.number, recorder.turns = before.seq, before.number, dict(before.turns)
@@ -72,7 +71,8 @@ async def opened(run: LocalRun, journal: Journal) -> Recorder:
 def route_to(run: LocalRun, address: str) -> Route:
     """The way to an address of a record."""
     assert run.engine is not None
-    if address in (ITSELF, run.agent.id) or run.place.network is None:
+    network = run.place.network
+    if network is None or address == ITSELF or (address == network.id and address not in network):
         return Route(run.agent, run.engine.cell_of(run.agent), run.place)
     return run.place.route(Reference(address))
 
@@ -135,17 +135,13 @@ def _edited(before: Opened, past: Past, recorder: Recorder) -> Opened:
     )
 
 
-def _walk(agent: GenAgent) -> Iterable[tuple[str, GenAgent]]:
-    return agent.walk() if isinstance(agent, GenNetwork) else ()
-
-
 def _version(agent: GenAgent) -> str:
     return str(type(agent).version)
 
 
-def _refuse_chance(outermost: GenAgent, agents: Iterable[GenAgent]) -> None:
+def _refuse_chance(outermost: GenAgent) -> None:
     """An agent whose id is made by chance cannot be found again."""
-    for agent in agents:
+    for _, agent in outermost.walk() if isinstance(outermost, GenNetwork) else ():
         if re.fullmatch(re.escape(type(agent).__name__) + ":[0-9a-f]{8}", agent.id):
             raise NotResumable(
                 outermost.id,
@@ -225,12 +221,18 @@ class _Restoring:
         at_hand = [*before.pending, *before.replies.values()]
         self._decoder = Decoder(run, recorder, {sent.id: sent.message for sent in at_hand})
         self._border = self._decoder.border
+        self._kept = {address: _values(states) for address, states in before.states.items()}
+        self._changed = {address for address, values in self._kept.items() if AGENTS in values}  # networks
+        self._orphans: list[Sent] = []  # of whom the receiver is not there
 
     async def restore(self, journal: Journal, name: str) -> None:
         run, before, recorder = self._run, self._before, self._recorder
         states = [state.body for states in before.states.values() for state in states]
         await self._decoder.read_threads(journal, name, states)
-        self._restore_agents()
+        # The outer ones first: they say who is in them.
+        for address in sorted(self._kept, key=lambda address: (address != ITSELF, address.count("/"))):
+            self._restore_agent(address)
+        recorder.present()
         ends = dict(before.ends)
         taken, handled = ends.pop("taken", 0), ends.pop("handled", 0)
         run.restore(before.sent, taken + handled, ends, before.usage)
@@ -241,47 +243,81 @@ class _Restoring:
             for fact in before.past.get(sent.number, ()):
                 if isinstance(fact, Effect) and fact.kind == "refused":
                     recorder.refusals[fact.name] = read_error(fact.answer)
+                elif isinstance(fact, Effect) and fact.kind == "unsent":
+                    recorder.unsent.setdefault(fact.name, []).append(read_error(fact.answer))
                 if isinstance(fact, Sent) and fact.receiver == "" and fact.id not in before.replies:
                     recorder.asked_outside[fact.id] = sent.receiver
-            self._bring_back(sent)
+        self._orphans = [sent for sent in before.pending if not self._bring_back(sent)]
+        recorder.before = {sent.number for sent in before.pending} - {sent.number for sent in self._orphans}
+        for number, did in before.past.items():
+            if number in recorder.before:
+                recorder.unsaid.update(sent.number for sent in _last_try(did))
+        if self._kept or self._orphans:
+            recorder.late = self._late
+        if self._orphans:
+            recorder.never = self._never
+            if not recorder.before:
+                assert run.engine is not None
+                run.engine.loop.call_soon(self._never)
 
-    def _bring_back(self, sent: Sent) -> None:
+    def _late(self) -> None:
+        """A step that is repeated brought somebody whom others knew already when the run was interrupted."""
+        for address in sorted(self._kept, key=lambda address: address.count("/")):
+            if address in self._kept:  # else it was restored with the network around it
+                self._restore_agent(address)
+        self._orphans = [sent for sent in self._orphans if not self._bring_back(sent)]
+
+    def _never(self) -> None:
+        """All has ended that was under way, and some did not come: they have left, or the network was built without them."""
+        run, orphans = self._run, self._orphans
+        self._orphans = []
+        for sent in orphans:
+            around = sent.receiver
+            while (around := around.rpartition("/")[0]) and around not in self._changed:
+                pass
+            if not around and ITSELF not in self._changed:
+                problem = f"{sent.method!r} waits for {sent.receiver!r}, who is not there; build the network as it was"
+                run.finish("failed", NotResumable(run.agent.id, problem))
+                return
+            unknown = UnknownAddress(sent.receiver, run.agent.id)
+            run.bury(self._decoder.message(sent.id), sent.receiver, unknown, number=sent.number)
+
+    def _bring_back(self, sent: Sent) -> bool:
+        """Put a message into the mailbox in which it was. False if its receiver is not there."""
         run = self._run
         assert run.engine is not None
         message = self._decoder.message(sent.id)
         try:
             route = route_to(run, sent.receiver)
-        except UnknownAddress as unknown:
-            raise NotResumable(
-                run.agent.id,
-                f"{sent.method!r} waits for {sent.receiver!r}, who is not there; build the network as it was",
-            ) from unknown
+        except UnknownAddress:
+            return False
         event = Event(sent.event, message, sent.path) if sent.event else None
-        key = (type(message), sent.event or sent.method)
+        name = sent.event or sent.method
         if message.deadline is not None:
             run.special = True
-        run.engine.bring_back(route.cell, (message, run, sent.depth, route.place, event, key, sent.number))
+        tries = sum(isinstance(fact, Ended) for fact in self._before.past.get(sent.number, ()))
+        run.bring_back(route, (message, run, sent.depth, route.place, event, name, sent.number), tries)
+        return True
 
     # ------------------------------------------------------------------------------------------ agents
 
-    def _restore_agents(self) -> None:
-        """The outer ones first: they say who is in them."""
-        kept = {address: _values(states) for address, states in self._before.states.items()}
-        for address in sorted(kept, key=lambda address: (address != ITSELF, address.count("/"))):
-            values = kept[address]
-            try:
-                agent = route_to(self._run, address).agent
-            except DeliveryError:
-                continue  # it left, or its network did
-            assert isinstance(agent, GenAgent)
-            if isinstance(agent, GenNetwork) and AGENTS in values:
-                self._restore_members(agent, address, values, kept)
-            self._restore_fields(agent, values)
-            self._recorder.restored(agent, values)
+    def _restore_agent(self, address: str) -> None:
+        """Make an agent what it was, if it is there."""
+        values = self._kept[address]
+        try:
+            agent = route_to(self._run, address).agent if values else None
+        except DeliveryError:
+            return  # a step that is repeated will bring it
+        del self._kept[address]
+        if agent is None:
+            return  # it left
+        assert isinstance(agent, GenAgent)
+        if isinstance(agent, GenNetwork) and AGENTS in values:
+            self._restore_members(agent, address, values)
+        self._restore_fields(agent, values)
+        self._recorder.restored(agent, values)
 
-    def _restore_members(
-        self, network: GenNetwork, address: str, values: Mapping[str, bytes], kept: Mapping[str, Mapping[str, bytes]]
-    ) -> None:
+    def _restore_members(self, network: GenNetwork, address: str, values: Mapping[str, bytes]) -> None:
         members = members_in(values[AGENTS])
         for agent in list(network):
             if agent.id not in members:
@@ -289,7 +325,7 @@ class _Restoring:
         prefix = "" if address == ITSELF else f"{address}/"
         for id, name in members.items():
             if id not in network:
-                network.add(self._made(id, name, kept.get(prefix + id, {})))
+                network.add(self._made(id, name, self._kept.get(prefix + id, {})))
         links = links_in(values[LINKS])
         for link in list(network.links):
             if isinstance(link, Link) and link not in links:
@@ -311,7 +347,7 @@ class _Restoring:
 
     def _restore_fields(self, agent: GenAgent, values: Mapping[str, bytes]) -> None:
         try:
-            agent.__dict__.update(self._fields(type(agent), values))
+            vars(agent).update(self._fields(type(agent), values))
         except (ValidationError, WireError, ValueError) as invalid:
             raise NotResumable(
                 self._run.agent.id,
@@ -330,6 +366,17 @@ class _Restoring:
         if unknown := [name for name in own if name not in fields.names]:
             raise ValueError(f"it has no field {unknown[0]!r}")
         return {name: fields.decode(name, data, self._border) for name, data in own.items()}
+
+
+def _last_try(did: Iterable[Sent | Effect | Ended]) -> list[Sent]:
+    """What a step sent since it last failed."""
+    sent: list[Sent] = []
+    for fact in did:
+        if isinstance(fact, Ended):
+            sent.clear()
+        elif isinstance(fact, Sent):
+            sent.append(fact)
+    return sent
 
 
 def _values(states: Iterable[State]) -> dict[str, bytes]:

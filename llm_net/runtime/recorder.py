@@ -23,13 +23,22 @@ from pydantic_core import from_json, to_json
 from llm_net.address import AbstractObject, Border, Reference
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.chat import Completion, Request, Usage
-from llm_net.errors import Diverged, JournalError, JournalFailed, LlmNetError
+from llm_net.errors import (
+    AgentFailed,
+    AmbiguousAddress,
+    Diverged,
+    JournalError,
+    JournalFailed,
+    LlmNetError,
+    NotUnderstood,
+    UnknownAddress,
+)
 from llm_net.event import Event
 from llm_net.graph import ITSELF
-from llm_net.message import Message
+from llm_net.message import Message, origin
 from llm_net.ports import Journal, Redacts
 from llm_net.record import Begun, Effect, EffectKind, End, Ended, Fact, Finished, Part, Repeats, Sent, State
-from llm_net.runtime.cell import Cell, Entry
+from llm_net.runtime.members import Change, Members
 from llm_net.runtime.outcome import written_error
 from llm_net.runtime.state import Shadow
 from llm_net.runtime.waiting import Handled, Tap
@@ -52,8 +61,8 @@ class Step:
     """One delivery that is being handled: where its ids and times come from, and what it did before it was interrupted."""
 
     __slots__ = (
-        "_past_effects", "_past_posts", "_random", "_recorder", "address", "agent", "began", "effects", "ids", "number", "posts",
-        "replays", "streams", "time", "turn", "waiting",
+        "_past_effects", "_past_posts", "_random", "_recorder", "address", "agent", "began", "effects", "ids", "last", "number",
+        "posts", "replays", "streams", "time", "tries", "turn", "waiting",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder, number: int, agent: GenAgent, address: str, turn: int) -> None:
@@ -67,7 +76,8 @@ class Step:
         self.address = address
         self.turn = turn
         self.began = self.time = recorder.clock()
-        self.posts = self.effects = self.ids = 0
+        self.posts = self.effects = self.ids = self.tries = 0
+        self.last: Message | None = None  # that it sent by name, unless it has emitted something since
         self._past_posts: list[Sent] = []  # the next one last
         self._past_effects: dict[int, Effect] = {}
 
@@ -82,9 +92,10 @@ class Step:
 
     @property
     def random(self) -> Random:
-        """Random numbers of this step."""
+        """Random numbers of this try of the step."""
         if self._random is None:
-            self._random = Random(f"{self._recorder.prefix}/{self.number}")
+            again = f"/{self.tries}" if self.tries else ""
+            self._random = Random(f"{self._recorder.prefix}/{self.number}{again}")
         return self._random
 
     def key(self, n: int) -> str:
@@ -94,6 +105,12 @@ class Step:
     def learned(self, at: float) -> None:
         """Something came from outside, at that time."""
         self.time = max(self.time, at)
+
+    def try_again(self, at: float) -> None:
+        """It failed, and begins anew."""
+        self.tries += 1
+        self.began = self.time = at
+        self._random = None
 
     def remember(self, facts: Sequence[Sent | Effect | Ended]) -> None:
         """What it did in an earlier life."""
@@ -112,32 +129,65 @@ class Step:
                     self._past_effects.clear()
                     times.clear()
                     self.posts, self.effects, self.ids = fact.posts, fact.effects, fact.ids
+                    self.tries += 1
         self._past_posts.reverse()
         if times:
             self.began = self.time = times[0]
 
-    def past_post(self, message: Message, receiver: str | None, event: str) -> Sent | None:
-        """The next delivery that it made in an earlier life, which is this one. Raises Diverged if it is another.
+    def past_post(self, message: Message, unsent: BaseException | None) -> Sent | None:
+        """The delivery that it made in an earlier life of a message that it sends by name; None if it made none.
 
         Args:
-            receiver: None where the message itself says it.
+            unsent: what sending it raised then.
+
+        Raises:
+            Diverged: it made another one at this place.
         """
-        self.posts += 1
-        recorder = self._recorder
-        if not self._past_posts:
-            if not self.replays:
-                return None
-            what = f"{message.method!r} to {receiver or 'the outside'}: {recorder.encoded(message).decode()}"
-            raise Diverged(self.address, self.number, f"message {self.posts}", "no such message", what)
-        sent = self._past_posts.pop()
-        found = (message.id, sent.receiver if receiver is None else receiver, event)
-        if found != (sent.id, sent.receiver, sent.event) or not (
-            sent.edited or sent.message == b"" or recorder.encoded(message) == sent.message
-        ):
-            expected = f"{sent.method!r} to {sent.receiver or 'the outside'}: {sent.message.decode()}"
-            what = f"{message.method!r} to {found[1] or 'the outside'}: {recorder.encoded(message).decode()}"
-            raise Diverged(self.address, self.number, f"message {self.posts}", expected, what)
-        return sent
+        if isinstance(unsent, (UnknownAddress, AmbiguousAddress)):
+            return None
+        past = self._past_posts
+        if not past:
+            if self.replays:
+                raise self._diverged(message, None)
+            return None
+        sent = past[-1]
+        if (sent.id, sent.event) != (message.id, ""):
+            raise self._diverged(message, sent)
+        self._compare(message, sent)
+        return past.pop()
+
+    def past_heard(self, event: Event) -> list[Sent]:
+        """The deliveries that it made in an earlier life of an event on one network. Raises Diverged if its message differs."""
+        past = self._past_posts
+        heard: list[Sent] = []
+        while past and (past[-1].id, past[-1].event, past[-1].path) == (event.message.id, event.name, event.path):
+            self._compare(event.message, past[-1])
+            heard.append(past.pop())
+        return heard
+
+    def tells_more(self, message: Message) -> bool:
+        """Whether the next that it sent in its earlier life is this message once more."""
+        return bool(self._past_posts) and self._past_posts[-1].id == message.id
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it sent more in its earlier life, or does only what is on record."""
+        return self.replays or bool(self._past_posts)
+
+    def _compare(self, message: Message, sent: Sent) -> None:
+        if sent.edited or sent.message == b"":
+            return
+        now = self._recorder.encoded(message)
+        if now != sent.message and _without_networks(now) != _without_networks(sent.message):
+            raise self._diverged(message, sent)
+
+    def _diverged(self, message: Message, sent: Sent | None) -> Diverged:
+        recorded = "no such message"
+        if sent is not None:
+            recorded = f"{sent.method!r} to {sent.receiver or 'the outside'}: {sent.message.decode()}"
+        receiver = "nobody by name" if message.receiver is None else message.receiver.id
+        found = f"{message.method!r} to {receiver}: {self._recorder.encoded(message).decode()}"
+        return Diverged(self.address, self.number, f"message {self.posts + 1}", recorded, found)
 
     def ask(self, kind: EffectKind, name: str) -> tuple[int, Effect | None]:
         """Count a question to the outside. Gives its number and, if it was asked before, its result, else the intent to ask.
@@ -194,6 +244,7 @@ class Recorder:
         self.past: dict[int, Sequence[Sent | Effect | Ended]] = {}  # of deliveries that were being handled
         self.replies: dict[str, Message] = {}  # to their questions, by the question's id
         self.refusals: dict[str, BaseException] = {}  # likewise
+        self.unsent: dict[str, list[BaseException]] = {}  # by the id of a message: what sending it raised, each time
         self.asked_outside: dict[str, str] = {}  # of their questions those to the outside, and who asked
         self.settled: Mapping[str, object] = {}  # results of calls that were in doubt, by their key
         self.outsiders: set[str] = set()
@@ -212,13 +263,24 @@ class Recorder:
         self._steps: dict[int, Step] = {}
         self._shadows: dict[int, Shadow] = {}
         self._built: set[int] = set()  # agents that are there as soon as the network is built
-        self._changed: dict[int, GenNetwork] = {}  # networks with other members or links than after the last step
+        self._told: set[str] = set()  # addresses of those whose state is on record
+        self.late: Callable[[], None] | None = None  # makes those present whom a repeated step brings again
+        self.unsaid: set[int] = set()  # pending deliveries of steps that have yet to come to them again
+        self.early: dict[str, BaseException] = {}  # what became of them meanwhile, by message
+        self._parked: dict[int, Callable[[], None]] = {}
+        self.never: Callable[[], None] | None = None  # gives up those who did not come
+        self.before: set[int] = set()  # deliveries that a resumed run goes on with, and that can bring them
+        self._members = Members()
         self._last_message = ""
         self._parts: dict[str, None] = {}
         self._barriers: list[tuple[int, Future[None]]] = []
         self._durable = 0  # the last place in the order that is written
         self._writing: Task[None] | None = None
         self._scheduled = False
+
+    def new_id(self) -> str:
+        """The id of a message of the run itself: of its delivery, which is the next."""
+        return f"{self.prefix}-0.{self.number + 1}"
 
     def clock(self) -> float:
         """Seconds since 1970."""
@@ -252,16 +314,32 @@ class Recorder:
         self._addresses[id(party)] = party, address
         return address
 
-    def build(self, agents: Sequence[GenAgent]) -> None:
-        """These are there as soon as the network is built."""
-        self._built.update(map(id, agents))
+    def build(self, outermost: GenAgent) -> None:
+        """This network, or single agent, is as its code builds it."""
+        self._built.add(id(outermost))
+        if isinstance(outermost, GenNetwork):
+            self._built.update(id(agent) for _, agent in outermost.walk())
+        self._members.look_at(outermost)
 
-    def network_changed(self, network: GenNetwork) -> None:
-        """Somebody came or left, or a link did."""
+    def present(self) -> None:
+        """The networks are what they were, for a run that goes on."""
+        self._members.look_at(self._outermost)
         self._addresses.clear()
-        self._changed[id(network)] = network
+
+    def network_changed(self, network: GenNetwork, added: AbstractObject | None) -> None:
+        """Somebody came or left, or a link did: the doing of the step at work."""
+        self._addresses.clear()
+        at_work = origin.get()
+        step = at_work.step if isinstance(at_work, Handled) else None
+        self._members.changed(network, added, step if step is not None and step.number in self._steps else None)
+        if self.late is not None:
+            self.late()
 
     # ------------------------------------------------------------------------------------------ steps
+
+    def has_begun(self, number: int) -> bool:
+        """Whether a delivery is known to have been handled in part."""
+        return number in self.past or number in self._steps
 
     def begin(self, handling: Handled, number: int) -> Step:
         """A delivery is handled: for the first time, again after it failed, or again after it was interrupted."""
@@ -275,7 +353,7 @@ class Recorder:
             if (past := self.past.pop(number, None)) is not None:
                 step.remember(past)
         else:
-            step.began = step.time = self.clock()
+            step.try_again(self.clock())
         return step
 
     def ended(self, step: Step | None, number: int, end: End, error: BaseException | None = None) -> None:
@@ -284,22 +362,31 @@ class Recorder:
             return
         if step is None:
             now = self.clock()
+            self._came_to_end(number)
             self._note(Ended(self._next(), number, end, "", 0, now, now, self._sentence(error)))
             return
         try:
             step.check_end()
-            states = self._states(step.agent, step.address)
+            states = self._states(step)
         except JournalError as failed:
             self._failed(failed)
             return
         if end != "retried":
             self._steps.pop(number, None)
+            self._came_to_end(number)
         self._note(
             Ended(
                 self._next(), number, end, step.address, step.turn, step.began, max(step.time, self.clock()),
                 self._sentence(error), states, step.posts, step.effects, step.ids,
             )
         )  # fmt: skip
+
+    def _came_to_end(self, number: int) -> None:
+        """Whoever was there when the run was interrupted, or was just coming, is there when all of that has ended."""
+        self.before.discard(number)
+        if not self.before and self.never is not None:
+            never, self.never = self.never, None
+            self._loop.call_soon(never)
 
     def _sentence(self, error: BaseException | None) -> str:
         return "" if error is None else self.redacted(f"{type(error).__name__}: {error}".encode()).decode()
@@ -308,9 +395,32 @@ class Recorder:
         """The reply that a step which is repeated has got to its question."""
         return self.replies.pop(question, None)
 
-    def hold(self, cell: Cell, entry: Entry) -> bool:
-        """Whether a delivery has to wait until the record says that it is its turn."""
+    def could_not_send(self, message: str) -> BaseException | None:
+        """What sending this message raised in an earlier life of the step that sends it again."""
+        errors = self.unsent.get(message)
+        return errors.pop(0) if errors else None
+
+    def come_again(self, sent: Sent, message: Message) -> None:
+        """A step that is repeated sends what it has sent before: now its receiver may handle it."""
+        self.unsaid.discard(sent.number)
+        if (again := self._parked.pop(sent.number, None)) is not None:
+            again()
+
+    def park(self, number: int, again: Callable[[], None]) -> bool:
+        """Whether a delivery has to wait until its sender, which is repeated, comes to where it waits for the reply."""
+        if number in self.unsaid:
+            self._parked[number] = again
+            return True
         return False
+
+    def ended_early(self, message: Message, reason: BaseException, number: int) -> None:
+        """A delivery came to its end before its sender, which is repeated, waits for the reply."""
+        if number in self.unsaid:
+            self.early[message.id] = reason
+
+    def was_told(self, step: Step, question: Message) -> bool:
+        """Whether the record says that who asked was told that this step failed."""
+        return isinstance(self.refusals.get(question.id), (AgentFailed, NotUnderstood))
 
     def lacking(self) -> Diverged | None:
         """What is on record and did not happen, if the run ends now."""
@@ -329,28 +439,50 @@ class Recorder:
     def restored(self, agent: GenAgent, values: dict[str, bytes]) -> None:
         """This is kept of an agent."""
         self._shadows[id(agent)] = Shadow(agent, self.border, self.redacted, values)
+        self._told.add(self.address(agent))
 
-    def _states(self, agent: GenAgent, address: str) -> tuple[State, ...]:
+    def _states(self, step: Step) -> tuple[State, ...]:
         """What is different, and kept, after a step of an agent."""
-        found = {address: agent}
-        if self._changed:
-            changed, self._changed = self._changed, {}
-            for network in changed.values():
-                self._shadow(network).network_changed = True
-                prefix = self.address(network)
-                found[prefix] = network
-                prefix = "" if prefix == ITSELF else f"{prefix}/"
-                for path, member in network.walk():
-                    if id(member) not in self._built and id(member) not in self._shadows:
-                        found[prefix + path] = member
-                        if isinstance(member, GenNetwork):
-                            self._shadow(member).network_changed = True
+        found: dict[str, GenAgent] = {}
         states: list[State] = []
-        for where, each in found.items():
-            change = self._shadow(each).change()
-            if change is not None:
-                states.append(State(where, *change))
+        for change in self._members.changes_of(step):
+            states += self._keep(change, found)
+        if self.address(step.agent) == step.address:  # else it has left, and nothing of it is kept
+            found[step.address] = step.agent
+        for address, agent in found.items():
+            changed = self._shadow(agent).change()
+            if changed is not None:
+                self._told.add(address)
+                states.append(State(address, *changed))
         return tuple(states)
+
+    def _keep(self, change: Change, found: dict[str, GenAgent]) -> list[State]:
+        """Find whose states are to be kept when a network has changed; gives that nothing is kept of those who left."""
+        address = self.address(change.network)
+        if address.startswith(OUTSIDE):
+            return []
+        self._shadow(change.network).roll = self._members.keep(change)
+        found[address] = change.network
+        prefix = "" if address == ITSELF else f"{address}/"
+        states: list[State] = []
+        for id_, agent in change.left.items():
+            where = prefix + id_
+            for address in [told for told in self._told if told == where or told.startswith(f"{where}/")]:
+                self._told.remove(address)
+                states.append(State(address, True, b"{}"))
+            for each in _inside(agent).values():
+                self._built.discard(id(each))
+                self._shadows.pop(id(each), None)
+                if not (elsewhere := self.address(each)).startswith(OUTSIDE):
+                    found[elsewhere] = each
+        for id_, agent in change.came.items():
+            for path, each in _inside(agent).items():
+                where = f"{prefix}{id_}{path}"
+                if self.address(each) == where:
+                    found[where] = each
+                    if isinstance(each, GenNetwork):
+                        self._shadow(each).roll = self._members.kept(each)
+        return states
 
     # ------------------------------------------------------------------------------------------ facts
 
@@ -365,6 +497,9 @@ class Recorder:
         if self.frozen:
             return 0
         self.number += 1
+        if step is not None:
+            step.posts += 1
+            step.last = message if event is None else None
         known = message.id == self._last_message  # an event goes to one listener after the other
         self._last_message = message.id
         self._note(
@@ -382,6 +517,11 @@ class Recorder:
         """Who called got no reply, but an error."""
         if step is not None:
             self._effect(step, 0, "refused", question.id, "pure", "failed", step.time, answer=written_error(error))
+
+    def not_sent(self, step: Step | None, message: Message, error: BaseException) -> None:
+        """Sending a message raised an error."""
+        if step is not None:
+            self._effect(step, 0, "unsent", message.id, "pure", "failed", step.time, answer=written_error(error))
 
     def abandoned(self, step: Step | None, question: Message) -> None:
         """Nobody waits for the reply to a question any more."""
@@ -535,3 +675,17 @@ class Recorder:
                         future.set_exception(self.error)
             if self._facts:
                 self._loop.call_soon(self._flush)
+
+
+def _without_networks(message: bytes) -> object:
+    """What a message's JSON says, but for the networks that its parties are in: they may have left, or have yet to come."""
+    fields = from_json(message)["fields"]
+    return fields | {party: (fields[party] or "").rpartition("/")[2] for party in ("sender", "receiver")}
+
+
+def _inside(agent: GenAgent) -> dict[str, GenAgent]:
+    """An agent and, if it is a network, all inside; each with the end of its path."""
+    found = {"": agent}
+    if isinstance(agent, GenNetwork):
+        found.update((f"/{path}", inner) for path, inner in agent.walk())
+    return found

@@ -1,19 +1,20 @@
 """Runs the same code against the record of a run: nothing is asked outside, and the first difference ends it.
 
-Every agent handles what it handled, in the order in which it did; what a step learned from outside, it gets from the record.
-What it sends, and what its state is afterwards, must be what the record says. Of a step that never ended nothing is known, so
-it is left out.
+Every agent handles what it handled, in the order in which it did; what a step learned from outside, it gets from the record,
+and what it sends goes to whom it went. What that says, and the states afterwards, must be what the record says. A step
+that never ended cannot be compared: it is left out, and what it sent is there as if it came from outside.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
-from llm_net.errors import Diverged, MailboxFull
+from llm_net.base import GenAgent
+from llm_net.errors import Diverged, MailboxFull, UnknownAddress
 from llm_net.event import Event
 from llm_net.message import Message
 from llm_net.ports import Journal
@@ -22,7 +23,7 @@ from llm_net.runtime.cell import Cell, Entry
 from llm_net.runtime.outcome import read_error
 from llm_net.runtime.past import Decoder, recorder_of, route_to
 from llm_net.runtime.recorder import Recorder, Step
-from llm_net.runtime.state import stored
+from llm_net.runtime.state import Fields, stored
 from llm_net.runtime.waiting import Handled
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ async def replayer(run: LocalRun, journal: Journal) -> Replayer:
     facts = [fact async for fact in journal.read(run.id, Select(facts=(Begun, Sent, Effect, Ended)))]
     run.seed = next(fact.seed for fact in facts if isinstance(fact, Begun))
     recorder = recorder_of(run, journal, Replayer)
+    recorder.build(run.agent)
     recorder.read(run, facts)
     return recorder
 
@@ -50,7 +52,8 @@ class Replayer(Recorder):
         self._done: dict[int, list[Sent | Effect | Ended]] = {}  # by step, what it did
         self._ends: dict[int, Ended] = {}
         self._held: dict[int, tuple[Cell, Entry]] = {}
-        self._told: dict[str, list[State]] = {}  # the states of agents, so far
+        self._absent: list[tuple[Sent, Message]] = []  # to whom a step that is yet to come brings the receiver
+        self._states_told: dict[str, list[State]] = {}  # the states of agents, so far
         self._taken: dict[str, Sent] = {}  # replies by question
         records: dict[str, bytes] = {}
         for fact in facts:
@@ -68,6 +71,8 @@ class Replayer(Recorder):
                     self._done.setdefault(fact.step, []).append(fact)
                     if fact.kind == "refused":
                         self.refusals[fact.name] = read_error(fact.answer)
+                    elif fact.kind == "unsent":
+                        self.unsent.setdefault(fact.name, []).append(read_error(fact.answer))
                 case Ended():
                     self._done.setdefault(fact.number, []).append(fact)
                     if fact.end != "retried":
@@ -79,40 +84,49 @@ class Replayer(Recorder):
         for _, agent, number in begun:
             self._script.setdefault(agent, deque()).append(number)
         self._decoder = Decoder(run, self, records)
-        for sent in self._done.pop(0, ()):
-            if isinstance(sent, Sent):
-                self._come_in(sent)
+        self._whole = all(number in self._ends for number, sent in self._sent.items() if sent.waits)
+        self.late = self._arrive
+        run.open = True  # until all is here
+        for sent in self._sent.values():
+            if sent.step not in self._ends or not self._ends[sent.step].turn:  # the outside's, or of a step left out
+                self.come_again(sent, self._decoder.message(sent.id))
+        run.open = False
 
-    def _come_in(self, sent: Sent) -> None:
+    # ------------------------------------------------------------------------------------------ what happens, and when
+
+    def come_again(self, sent: Sent, message: Message) -> None:
+        """A message goes where it went, and waits there until its agent has handled what it handled before it."""
         run = self._live
         run.sent += 1
         if not sent.waits:
             run.ended += 1
+            if sent.receiver == "":
+                run.result = message
             return
-        message = self._decoder.message(sent.id)
-        route = route_to(run, sent.receiver)
+        end = self._ends.get(sent.number)
+        if end is None:  # it was never handled
+            run.ended += 1
+        elif not end.turn:
+            run.end_entry(end.end, message, sent.receiver, MailboxFull(sent.receiver, 0))  # type: ignore[arg-type]  # no try
+        elif not self._hold(sent, message):
+            self._absent.append((sent, message))
+
+    def _hold(self, sent: Sent, message: Message) -> bool:
+        """Let it wait. False if its receiver is not there."""
+        run, agent = self._live, self._ends[sent.number].agent
+        try:
+            route = route_to(run, sent.receiver)
+        except UnknownAddress:
+            return False
         event = Event(sent.event, message, sent.path) if sent.event else None
-        key = (type(message), sent.event or sent.method)
-        self.hold(route.cell, (message, run, sent.depth, route.place, event, key, sent.number))
-
-    # ------------------------------------------------------------------------------------------ what happens, and when
-
-    def hold(self, cell: Cell, entry: Entry) -> bool:
-        """Let it wait until its agent has handled what it handled before it."""
-        number = entry[6]
-        end = self._ends.get(number)
-        if end is None:  # it was never handled, or taken by who asked
-            self._live.settle(1)
-        elif end.turn:
-            self._held[number] = cell, entry
-            self._release(end.agent)
-        else:
-            address = self._sent[number].receiver
-            reason = MailboxFull(address, cell.limit)
-            self._live.end_entry(end.end, entry[0], address, reason, number=number)  # type: ignore[arg-type]  # no try
-            if end.end == "rejected":
-                raise reason
+        name = sent.event or sent.method
+        self._held[sent.number] = route.cell, (message, run, sent.depth, route.place, event, name, sent.number)
+        self._release(agent)
         return True
+
+    def _arrive(self) -> None:
+        """Somebody came into a network."""
+        self._absent = [(sent, message) for sent, message in self._absent if not self._hold(sent, message)]
 
     def _release(self, agent: str) -> None:
         script, engine = self._script[agent], self._live.engine
@@ -120,18 +134,24 @@ class Replayer(Recorder):
         while script and script[0] in self._held:
             engine.bring_back(*self._held.pop(script.popleft()))
 
+    def has_begun(self, number: int) -> bool:
+        """What is handled is what was."""
+        return True
+
     def begin(self, handling: Handled, number: int) -> Step:
         """It is handled as the record says, one try after the other."""
         step = self._steps.get(number)
         if step is None:
-            agent = handling.agent
-            step = self._steps[number] = Step(self, number, agent, self.address(agent), self._ends[number].turn)
+            agent, end = handling.agent, self._ends[number]
+            step = self._steps[number] = Step(self, number, agent, end.agent, end.turn)
             self._shadow(agent)
+        else:
+            step.try_again(0.0)
         done = self._done[number]
-        end = next(index for index, fact in enumerate(done) if isinstance(fact, Ended))
-        self._done[number] = done[end:]
-        step.remember(done[:end])
-        step.began = step.time = done[end].began  # type: ignore[union-attr]  # found as an Ended
+        last = next(index for index, fact in enumerate(done) if isinstance(fact, Ended))  # of this try
+        self._done[number] = done[last:]
+        step.remember(done[:last])
+        step.began = step.time = done[last].began  # type: ignore[union-attr]  # found as an Ended
         return step
 
     def reply_to(self, question: str) -> Message | None:
@@ -139,14 +159,10 @@ class Replayer(Recorder):
         sent = self._taken.get(question)
         return None if sent is None else self._decoder.message(sent.id)
 
-    def sent(
-        self, step: Step | None, message: Message, receiver: str, depth: int, *, waits: bool, event: Event | None = None
-    ) -> int:
-        """A message is sent. Gives the number that the delivery had. Raises Diverged."""
-        assert step is not None  # nothing comes from outside but what the record has
-        sent = step.past_post(message, receiver, "" if event is None else event.name)
-        assert sent is not None
-        return sent.number
+    def was_told(self, step: Step, question: Message) -> bool:
+        """Whether the record says that who asked was told that this step failed."""
+        recorded = self._done[step.number][0]
+        return isinstance(recorded, Ended) and recorded.end == "failed"
 
     def ended(self, step: Step | None, number: int, end: End, error: BaseException | None = None) -> None:
         """A step came to its end: compare it."""
@@ -159,6 +175,7 @@ class Replayer(Recorder):
             self._failed(diverged)
         if end != "retried":
             self._steps.pop(number, None)
+        self._loop.call_soon(self._look)
 
     def _compare(self, step: Step, number: int, end: End, error: BaseException | None) -> None:
         recorded = self._done[number].pop(0)
@@ -168,18 +185,49 @@ class Replayer(Recorder):
                 step.address, number, "its end", recorded.error or recorded.end, self._sentence(error) or end
             )
         for state in recorded.states:
-            told = self._told.setdefault(state.agent, [])
+            told = self._states_told.setdefault(state.agent, [])
             if state.whole:
                 told.clear()
             told.append(state)
-        self._states(step.agent, step.address)  # brings what is kept of the agent up to date
-        if type(step.agent).concurrency == 1 and (kept := self._told.get(step.address)):
+        self._states(step)  # brings what is kept of the agent up to date
+        if self.address(step.agent) != step.address:
+            return  # it has left
+        if type(step.agent).concurrency == 1 and (kept := self._states_told.get(step.address)):
             before = stored(kept[0].body, [state.body for state in kept[1:]])
             now = self._shadow(step.agent).kept
-            for name in before.keys() | now.keys():
-                if _json(before.get(name)) != _json(now.get(name)):
+            for name, data in before.items():
+                if self._value(step.agent, name, data) != self._value(step.agent, name, now.get(name)):
                     what = f"field {name!r} of its state"
-                    raise Diverged(step.address, number, what, _text(before.get(name)), _text(now.get(name)))
+                    raise Diverged(step.address, number, what, data.decode(), now.get(name, b"nothing").decode())
+
+    def _value(self, agent: GenAgent, name: str, data: bytes | None) -> object:
+        """What a field's JSON says: that of a set has no order."""
+        fields = Fields.of(type(agent))
+        if data is None or name not in fields.names:
+            return from_json(data or b"null")
+        return fields.decode(name, data, self._decoder.border)
+
+    def _look(self) -> None:
+        """End what can never go on: a step brings nobody that the record says it did."""
+        run = self._live
+        assert run.engine is not None
+        if run.over or self._steps or run.engine.busy or not (self._held or self._absent):
+            return
+        for script in self._script.values():  # who handles several at a time may have begun one anew, after later ones
+            number = next((number for number in script if number in self._held), 0)
+            if number and self._held[number][0].concurrency > 1:
+                script.remove(number)
+                run.engine.bring_back(*self._held.pop(number))
+                return
+        if self._whole:
+            sent = self._absent[0][0] if self._absent else self._sent[next(iter(self._held))]
+            self._failed(self.lacking() or Diverged(sent.receiver, sent.number, "the receiver", "there", "not there"))
+        else:  # whoever a step brought that never ended is not there
+            left = len(self._absent) + len(self._held)
+            self._absent.clear()
+            self._held.clear()
+            self._script.clear()
+            run.settle(left)
 
     def lacking(self) -> Diverged | None:
         """What was handled according to the record, and never came now."""
@@ -196,11 +244,3 @@ class Replayer(Recorder):
 
     def _next(self) -> int:
         return 0
-
-
-def _json(data: bytes | None) -> Any:
-    return None if data is None else from_json(data)
-
-
-def _text(data: bytes | None) -> str:
-    return "nothing" if data is None else data.decode()

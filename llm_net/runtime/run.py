@@ -29,6 +29,7 @@ from llm_net.chat import Request, Usage
 from llm_net.dispatch import Handler
 from llm_net.errors import (
     AgentFailed,
+    AgentRemoved,
     AlreadyRunning,
     Deadlock,
     Expired,
@@ -38,7 +39,6 @@ from llm_net.errors import (
     NotUnderstood,
     RunCancelled,
     Unanswered,
-    UnknownAddress,
 )
 from llm_net.event import Callback, Event
 from llm_net.limits import Limits
@@ -272,8 +272,8 @@ class LocalRun:
                 self.recorder = await opened(self, self._journal)
             if self.root is not None:
                 self._post_from_outside(self.root)
-        except BaseException:
-            self.finish("failed", None)
+        except BaseException as error:
+            self.finish("failed", error)
             await self._ended.wait()
             raise
         engine.loop.call_soon(self.look)
@@ -343,9 +343,7 @@ class LocalRun:
         if message.deadline is not None:
             self.special = True
         # No message caused it.
-        return self.engine.put(
-            route.cell, (message, self, 1, route.place, None, (type(message), message.method), number)
-        )
+        return self.engine.put(route.cell, (message, self, 1, route.place, None, message.method, number))
 
     def deliver_outside(self, handling: Handled, message: Message, waiter: Waiter | None) -> Tap | None:
         """Give a message to whoever started the run."""
@@ -368,6 +366,13 @@ class LocalRun:
         self._ends.update(ends)
         self.ended = handled + self._ends.total()
         self._budget.used = usage
+
+    def bring_back(self, route: Route, entry: Entry, tries: int) -> None:
+        """Put a message into the mailbox in which it was before, where it had failed so many times."""
+        assert self.engine is not None
+        if tries:
+            self._attempts[id(route.cell), entry[0].id] = tries
+        self.engine.bring_back(route.cell, entry)
 
     # ------------------------------------------------------------------------------------------ counting
 
@@ -415,7 +420,8 @@ class LocalRun:
     def _end_waits(self) -> None:
         """All handlers wait for each other: tell those whose answer can no longer come."""
         assert self.engine is not None
-        may_go_on = self.engine.busy or self._retries or self._ticking
+        replays = self.recorder is not None and self.recorder.replays  # then the record says what comes
+        may_go_on = self.engine.busy or self._retries or self._ticking or replays
         # Who waits since last is the likeliest to have been answered: chains of calls end at once here.
         if may_go_on or any(future.done() for future, _ in reversed(self.blocked.values())):
             return
@@ -613,8 +619,7 @@ class LocalRun:
     ) -> None:
         """Put a message to the dead letters."""
         self._dead.append(DeadLetter(message, address, reason))
-        if (waiter := self.waiters.pop(message.id, None)) is not None:
-            self.refuse(waiter, reason)
+        self._refuse(message, reason, number)
         self.end_entry("dead", message, address, reason, number=number, step=step)
 
     def expired(self, entry: Entry, cell: Cell) -> bool:
@@ -624,18 +629,28 @@ class LocalRun:
         if message.id not in self.abandoned and (message.deadline is None or message.deadline > now):
             return False
         error = Expired(place.address(cell.agent), message.method)
-        if (waiter := self.waiters.pop(message.id, None)) is not None:
-            self.refuse(waiter, error)
+        self._refuse(message, error, entry[6])
         self.end_entry("expired", message, error.address, error, number=entry[6])
         return True
+
+    def _refuse(self, message: Message, reason: BaseException, number: int) -> None:
+        """Tell who waits for the reply to a message, or will do so when its step is repeated, that it came to another end."""
+        if (waiter := self.waiters.pop(message.id, None)) is not None:
+            self.refuse(waiter, reason)
+        elif self.recorder is not None:
+            self.recorder.ended_early(message, reason, number)
 
     def tell_caller(self, handling: Handled, error: BaseException) -> bool:
         """Raise an error where somebody waits for the reply. False if nobody does."""
         waiter = self.waiters.get(handling.message.id)
-        if waiter is None or waiter.receiver is not handling.cell:
+        told = waiter is not None and waiter.receiver is handling.cell
+        if self.recorder is not None and handling.step is not None and (self.recorder.replays or not told):
+            told, waiter = self.recorder.was_told(handling.step, handling.message), None
+        if not told:
             return False
-        del self.waiters[handling.message.id]
-        self.refuse(waiter, _failure(handling.address, handling.message, error))
+        if waiter is not None:
+            del self.waiters[handling.message.id]
+            self.refuse(waiter, _failure(handling.address, handling.message, error))
         self.end_entry("failed", handling.message, handling.address, error, step=handling.step)
         return True
 
@@ -686,8 +701,8 @@ class LocalRun:
             number = step.number
             self.recorder.ended(step, number, "retried")
             delay = 0.0 if self.recorder.replays else delay
-        method = handling.heard.name if handling.heard is not None else message.method
-        entry = (message, self, handling.depth, handling.place, handling.heard, (type(message), method), number)
+        name = handling.heard.name if handling.heard is not None else message.method
+        entry = (message, self, handling.depth, handling.place, handling.heard, name, number)
 
         def again() -> None:
             self._retries.pop(timer, None)
@@ -723,8 +738,6 @@ class LocalRun:
     def _cell_of(self, agent: GenAgent) -> Cell:
         assert self.engine is not None
         cell = self.engine.cell_of(agent)
-        if self.past is not None and self.past.replay:
-            cell.full = 0  # the record says what comes next
         if self._may_restart and cell.state is None:
             cell.state = self._copies(agent.__dict__)
         return cell
@@ -757,19 +770,19 @@ class LocalRun:
         assert self.engine is not None
         self.place.forget()
         if self.recorder is not None:
-            self.recorder.network_changed(network)
+            self.recorder.network_changed(network, added)
         if self.over or (added is not None and not cast(GenAgent, added).stands_out):
             return
         self._unwatch()
         self._watch()
-        if added is not None:
+        if added is not None or (self.recorder is not None and self.recorder.replays):
             return
         for cell in list(self.engine.cells.values()):
             gone = [entry for entry in cell.queue if entry[1] is self and not _lives(cell.agent, entry[3])]
             for entry in gone:
                 cell.queue.remove(entry)
                 address = entry[3].address(cell.agent)
-                self.bury(entry[0], address, UnknownAddress(address, self.agent.id), number=entry[6])
+                self.bury(entry[0], address, AgentRemoved(address, self.agent.id), number=entry[6])
             if gone:
                 cell.make_room()
         idle = [cell for cell in self.engine.cells.values() if cell.forgettable]
@@ -821,8 +834,12 @@ class LocalRun:
 
     def _made(self, kind: type[Message], **fields: Any) -> Message:
         """A message of the run itself."""
+        if self.recorder is not None:  # a source begins anew with each process
+            fields["id"] = self.recorder.new_id()
+        elif self.source is not None:
+            fields["id"] = self.source.new_id()
         if self.source is not None:
-            fields.update(id=self.source.new_id(), created_at=self.source.now())
+            fields["created_at"] = self.source.now()
         return kind(**fields)
 
     def random_of(self, address: str) -> Random:
@@ -916,7 +933,8 @@ class LocalRun:
             del _running[id(self.agent)]
         self._seconds = perf_counter() - self._began
         if self.observers:
-            self.observe("ended", self.agent.id, error=self._error, usage=self.usage, seconds=self._seconds)
+            ended_by = RunCancelled() if self._status == "cancelled" else self._error
+            self.observe("ended", self.agent.id, error=ended_by, usage=self.usage, seconds=self._seconds)
             if self._error is None and self._failing is not None:
                 self._status, self._error = "failed", self._failing
         self._ended.set()

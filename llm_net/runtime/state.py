@@ -22,10 +22,11 @@ from pydantic import BaseModel, SecretBytes, SecretStr, TypeAdapter
 from pydantic_core import from_json, to_json
 
 from llm_net.address import AbstractObject, Border
-from llm_net.base import GenAgent, GenNetwork
+from llm_net.base import GenAgent
 from llm_net.errors import NotResumable
 from llm_net.graph import Link
 from llm_net.message import Message
+from llm_net.runtime.members import Roll
 from llm_net.wire import decode_alone, encode_alone
 
 AGENTS, LINKS = "agents", "links"
@@ -110,7 +111,7 @@ class Shadow:
         "_redact",
         "_size",
         "_values",
-        "network_changed",
+        "roll",
     )
 
     def __init__(
@@ -125,7 +126,7 @@ class Shadow:
         self._changes = WHOLE_EVERY if kept is None else 0  # since it was written whole
         self._grown = 0  # bytes of those changes
         self._size = sum(map(len, self._bytes.values()))
-        self.network_changed = AGENTS in self._bytes
+        self.roll: Roll | None = None  # of a network that was changed
 
     @property
     def kept(self) -> Mapping[str, bytes]:
@@ -170,9 +171,8 @@ class Shadow:
             data = self._fields.encode(name, value, self._border)
             if data is not None and (data := self._redact(data)) != old.get(name):
                 changed[name] = data
-        if self.network_changed:
-            present_members = _membership(cast(GenNetwork, self._agent))
-            changed.update((name, data) for name, data in present_members if data != old.get(name))
+        if self.roll is not None:
+            changed.update((name, data) for name, data in _written(self.roll) if data != old.get(name))
         return changed
 
 
@@ -228,9 +228,9 @@ def _common(most: int, equal: Callable[[int], bool]) -> int:
 # ---------------------------------------------------------------------------------------------- networks
 
 
-def _membership(network: GenNetwork) -> Iterable[tuple[str, bytes]]:
-    yield AGENTS, to_json({agent.id: kind_of_agent(type(agent)) for agent in network})
-    yield LINKS, to_json([[link.source, link.event, link.listener] for link in network._graph.links])
+def _written(roll: Roll) -> Iterable[tuple[str, bytes]]:
+    yield AGENTS, to_json({id: kind_of_agent(type(agent)) for id, agent in roll.agents.items()})
+    yield LINKS, to_json([[link.source, link.event, link.listener] for link in roll.links])
 
 
 def links_in(data: bytes) -> list[Link]:

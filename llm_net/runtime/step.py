@@ -10,6 +10,7 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop, CancelledError, Future, Task
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
+from functools import partial
 from types import TracebackType, coroutine
 from typing import Any, Final, Protocol
 
@@ -43,10 +44,13 @@ class Body(Coroutine[Any, Any, Any]):
         "coroutine",
         "detached",
         "loop",
+        "step",
         "task",
     )
 
     coroutine: Coroutine[Any, Any, Any]
+    step: Callable[[], Any]
+    """Make the next step by hand, in the worker's context."""
 
     def __init__(self, loop: AbstractEventLoop, context: Context, around: Around) -> None:
         self._around = around
@@ -59,6 +63,12 @@ class Body(Coroutine[Any, Any, Any]):
         # In the worker's context, not in that of the handler that is at work just now: it would keep that one's message alive.
         # A plain task, whatever factory the loop has: one that begins eagerly would begin with nothing to do.
         self.task: Task[Any] = Task(self, loop=loop, context=context)
+
+    def begin(self, worker: Coroutine[Any, Any, Any]) -> None:
+        """Have a worker to run."""
+        self.coroutine = worker
+        run: Callable[..., Any] = self.context.run
+        self.step = partial(run, worker.send, None)
 
     def detach(self, waits_for: Future[Any] | None) -> Task[Any]:
         """Let the task go on with the worker, whose last step by hand gave `waits_for`."""

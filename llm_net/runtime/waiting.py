@@ -54,27 +54,32 @@ class Waiter:
         if not self.done:
             self.done, self.reply, self.error = True, reply, error
             if self.tally is not None:
-                self.tally.count(error is None)
+                self.tally.count(self)
             elif self.future is not None and not self.future.done():
                 self.future.set_result(None)
 
 
 class Tally:
-    """Somebody who waits for so many of several replies: done when they are there, or cannot be any more."""
+    """Somebody who waits for so many of several replies: done when they are there, or at least so many cannot be any more."""
 
-    __slots__ = ("done", "future", "open", "wanted")
+    __slots__ = ("done", "future", "least", "open", "replied", "wanted")
 
-    def __init__(self, open: int, wanted: int) -> None:
+    def __init__(self, open: int, wanted: int, *, least: int | None = None) -> None:
         self.open = open
         self.wanted = wanted
+        self.least = wanted if least is None else least  # with fewer there is nothing to wait for
+        self.replied: list[Waiter] = []  # in the order in which the replies came
         self.done = wanted <= 0
         self.future: Future[None] | None = None
 
-    def count(self, replied: bool) -> None:
+    def count(self, ended: Waiter) -> None:
         """One of them has an end."""
         self.open -= 1
-        self.wanted -= replied
-        if self.wanted <= 0 or self.open < self.wanted:
+        if ended.error is None:
+            self.replied.append(ended)
+            self.wanted -= 1
+            self.least -= 1
+        if self.wanted <= 0 or self.open <= 0 or self.open < self.least:
             self.done = True
             if self.future is not None and not self.future.done():
                 self.future.set_result(None)

@@ -292,7 +292,7 @@ def _same(found: Opened, wanted: Opened, what: str) -> None:
         if name in ("pending", "abandoned"):
             ours, theirs = list(ours), list(theirs)
         if name == "past":
-            ours, theirs = ({number: list(did) for number, did in past.items()} for past in (ours, theirs))
+            ours, theirs = ({number: list(did) for number, did in past.items()} for past in (found.past, wanted.past))
         _is(ours, theirs, f"{what}, {name}")
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 import pytest
 
-from llm_net import GenAgent, GenNetwork, Limits, Message
+from llm_net import GenAgent, GenNetwork, Limits, Message, simulation
 from llm_net.agents.assistant import Assistant
 from llm_net.chat import Chunk, Completion, Embeddings, Request, Settings, Text, TextDelta, ToolCall, ToolResult, Usage
 from llm_net.errors import AgentFailed, InvalidOutput, LimitReached
@@ -252,6 +252,58 @@ def test_wrong_arguments_are_told_to_the_model() -> None:
     assert [isinstance(part, ToolResult) and part.failed for part in results] == [True, True, False]
     assert "receiver must be one of critic" in str(results[0])
     assert "There is no such function; there are review" in str(results[1])
+
+
+def test_what_the_model_asks_of_others_in_one_turn_is_asked_at_once() -> None:
+    class Slow(GenAgent):
+        seconds: float
+
+        async def areview(self, message: Review) -> Message:
+            await asyncio.sleep(self.seconds)
+            if message.text == "nonsense":
+                raise ValueError("makes no sense")
+            return message.reply(body=f"{self.id} has read {message.text}")
+
+    def review(number: int, receiver: str, text: str) -> ToolCall:
+        return ToolCall(str(number), "review", json.dumps({"receiver": receiver, "text": text}))
+
+    async def main() -> tuple[float, list[ToolResult]]:
+        script = Script([review(1, "anna", "one"), review(2, "bob", "nonsense"), *call("add", a=1, b=2),
+                         review(4, "carla", "three")], "Done")  # fmt: skip
+        network = GenNetwork(
+            agents=[
+                Assistant(id="editor", model=script, tools=[add]),
+                *(Slow(id=name, seconds=seconds) for name, seconds in (("anna", 3), ("bob", 1), ("carla", 2))),
+            ]
+        )
+        assert (await network.aresult_of(Message(receiver="editor"))).body == "Done"
+        parts = [turn.parts[0] for turn in script.requests[-1].turns if turn.role == "tool"]
+        return asyncio.get_running_loop().time(), [part for part in parts if isinstance(part, ToolResult)]
+
+    seconds, results = simulation.run(main(), seed=1)
+
+    assert seconds == 3
+    assert [(part.content[:16], part.failed) for part in results] == [
+        ("anna has read on", False),
+        ("'bob' failed at ", True),
+        ("3", False),
+        ("carla has read t", False),
+    ]
+
+
+def test_who_does_not_answer_in_time_is_told_to_the_model() -> None:
+    class Sleepy(GenAgent):
+        async def areview(self, message: Review) -> Message:
+            await asyncio.sleep(10)
+            return message.reply()
+
+    async def main() -> str:
+        script = Script(call("review", receiver="bob", text="x"), "Done")
+        network = GenNetwork(agents=[Assistant(id="editor", model=script, patience=5.0), Sleepy(id="bob")])
+        await network.aresult_of(Message(receiver="editor"))
+        return str(script.requests[-1].turns[-1].parts[0])
+
+    assert "'bob' did not answer 'review' within 5 s" in simulation.run(main())
 
 
 def test_a_model_that_never_gets_it_right_is_a_clear_error() -> None:

@@ -33,8 +33,16 @@ def test_nested_networks_are_boxes_and_names_are_quoted() -> None:
     assert 'subgraph "cluster_sellers" {' in lines
     assert '"sellers/an\\"na" [label="an\\"na"];' in lines
     assert '"sellers/an\\"na" -> "bob" [label="sold"];' in lines
-    assert '"sellers" -> "market";' in lines
+    assert '"sellers" -> "." [label="*"];' in lines
+    assert '"." [label="market" shape=oval];' in lines
+    assert '"sellers" [label="sellers" shape=oval];' in lines
     assert sum("{" in line for line in lines) == sum("}" in line for line in lines)
+
+
+def test_a_network_that_nobody_is_linked_to_is_a_box_with_one_title() -> None:
+    market = GenNetwork(id="market", agents=[GenNetwork(id="sellers", agents=[GenAgent(id="anna")])])
+
+    assert dot_of(market).count("label") == 2
 
 
 def test_without_graphviz_a_picture_is_refused_with_the_cure(

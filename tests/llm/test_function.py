@@ -74,8 +74,11 @@ def test_its_text_must_have_the_form_that_was_asked_for() -> None:
     model = FunctionModel(lambda request: '{"a": 1}')
 
     assert asyncio.run(model.complete(Request([user("x")], output=Output({"type": "object"})))).text == '{"a": 1}'
-    with pytest.raises(InvalidOutput, match="not of type array"):
+    with pytest.raises(InvalidOutput, match="not of type array") as found:
         asyncio.run(model.complete(Request([user("x")], output=Output({"type": "array"}))))
+    assert found.value.usage is not None
+    assert found.value.usage.requests == 1
+    assert found.value.usage.output_tokens > 0
 
 
 def test_a_completion_of_its_own_is_passed_on_with_usage_if_it_has_none() -> None:

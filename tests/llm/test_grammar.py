@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from llm_net.chat import Tool
 from llm_net.llm.calling import calls
-from llm_net.llm.grammar import narrow
+from llm_net.llm.grammar import compact, narrow
 from llm_net.llm.schema import BadSchema, problems, sample
 
 numbers = st.fixed_dictionaries(
@@ -70,6 +71,67 @@ def test_a_pattern_is_put_in_the_words_of_the_decoder_or_left_to_the_check(patte
 
     assert isinstance(narrowed, dict)
     assert narrowed["properties"]["a"].get("pattern") == readable
+
+
+def test_a_compact_grammar_closes_objects_and_keeps_what_an_answer_is_made_of() -> None:
+    schema = {
+        "type": "object",
+        "title": "Offer",
+        "properties": {
+            "to": {"type": "string", "enum": ["anna", "bob", 3], "description": "Who gets it"},
+            "price": {"$ref": "#/$defs/Price"},
+            "notes": {"type": "array", "items": {"type": "string", "maxLength": 9}, "maxItems": 2},
+            "kind": {"const": "offer"},
+        },
+        "required": ["to", "price"],
+        "$defs": {"Price": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 9}, {"type": "null"}]}},
+    }
+
+    grammar = compact(schema)
+
+    assert grammar is not None
+    head, _, said = grammar.partition("start: %json ")
+    assert head == "%llguidance {}\n"
+    assert json.loads(said) == {
+        "$defs": schema["$defs"],
+        "type": "object",
+        "properties": {
+            "to": {"enum": ["anna", "bob"]},
+            "price": {"$ref": "#/$defs/Price"},
+            "notes": {"type": "array", "items": {"type": "string", "maxLength": 9}, "maxItems": 2},
+            "kind": {"enum": ["offer"]},
+        },
+        "required": ["to", "price"],
+        "additionalProperties": False,
+        "x-guidance": {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "},
+    }
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        True,
+        {},
+        {"type": "banana"},
+        {"type": "string", "pattern": "^a+$"},
+        {"type": "string", "maxLength": 100_000},
+        {"type": "integer", "minimum": 3, "maximum": 2},
+        {"type": "integer", "minimum": 0.5},
+        {"type": "object"},
+        {"type": "object", "properties": {}, "additionalProperties": True},
+        {"type": "object", "properties": {"a": {"type": "banana"}}},
+        {"type": "object", "properties": {"a": {"type": "null"}}, "required": ["b"]},
+        {"type": "array"},
+        {"enum": []},
+        {"enum": ["half a character \ud800"]},
+        {"enum": ["a"], "type": "integer"},
+        {"anyOf": [{"type": "null"}, {"not": {}}]},
+        {"$ref": "#/$defs/Gone"},
+        {"type": "null", "$defs": {"Odd": {"if": {}}}},
+    ],
+)
+def test_what_may_not_be_understood_has_no_compact_grammar(schema: object) -> None:
+    assert compact(schema) is None
 
 
 def test_references_of_a_tool_follow_it_into_the_call() -> None:

@@ -282,8 +282,11 @@ def test_an_answer_without_the_tool_that_was_required_is_an_error(faults: FaultS
 
 def test_an_answer_in_another_form_is_an_error(faults: FaultServer) -> None:
     for way in (complete, stream):
-        with pytest.raises(InvalidOutput, match="its answer breaks the schema: it is not JSON"):
+        with pytest.raises(InvalidOutput, match="its answer breaks the schema: it is not JSON") as found:
             way(at(faults, "chatter"), Request([user("x")], output=Output({"type": "object"})))
+        assert found.value.usage is not None
+        assert found.value.usage.requests == 1
+        assert found.value.usage.tokens > 0
 
 
 def test_a_refusal_is_told_as_one(faults: FaultServer) -> None:

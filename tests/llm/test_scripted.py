@@ -75,8 +75,10 @@ def test_it_streams_word_by_word() -> None:
 
 
 def test_a_script_that_breaks_the_form_is_found_out() -> None:
-    with pytest.raises(InvalidOutput, match="its answer breaks the schema"):
+    with pytest.raises(InvalidOutput, match="its answer breaks the schema") as found:
         ask(ScriptedModel(['"yes"']), Request([user("x")], output=Output({"enum": ["bid"]})))
+    assert found.value.usage is not None
+    assert (found.value.usage.requests, found.value.usage.output_tokens) == (1, 3)
 
 
 def test_its_latency_is_slept_on_the_loop() -> None:

@@ -90,6 +90,30 @@ def test_a_failure_is_an_error_with_its_traceback(kept: Kept) -> None:
     assert vars(ended)["kind"] == "ended"
 
 
+def test_a_record_says_who_sent_what_to_whom(kept: Kept) -> None:
+    run("hello", Log())
+    Log().observe(Observation("emitted", "1", "anna", Message(sender=Echo(id="anna")), event="news"))
+
+    said = [record.getMessage() for record in kept.records]
+    assert said[:3] == [
+        "outside sent 'request' to echo",
+        "echo started 'request' from outside",
+        "echo sent 'response' to outside",
+    ]
+    assert said[-1] == "anna emitted 'request' as event 'news'"
+
+
+def test_a_cancelled_run_is_no_error(kept: Kept) -> None:
+    async def main() -> None:
+        async with GenNetwork(id="town", agents=[Echo(id="echo")]).run(observers=[Log()]) as cancelled:
+            cancelled.cancel()
+
+    asyncio.run(main())
+
+    (ended,) = kept.records
+    assert (ended.levelno, ended.getMessage().rpartition(": ")[0][-12:]) == (logging.INFO, "RunCancelled")
+
+
 def test_what_nobody_wants_to_read_is_not_made(kept: Kept) -> None:
     logging.getLogger("llm_net").setLevel(logging.INFO)
 

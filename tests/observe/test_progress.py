@@ -132,6 +132,22 @@ def test_calls_of_models_are_drawn_and_added_up() -> None:
     assert lines[2] == f"done in 4.0 s · 0 messages · {both_at_once} · 0.0025 USD"
 
 
+def test_pieces_of_what_is_being_said_are_no_lines_but_shown_below_until_the_model_is_done() -> None:
+    written = Screen("I can do it")
+    with Progress(Console(file=written, force_terminal=True, width=60, color_system=None)) as progress:
+        progress.observe(Observation("sent", "run", "anna", Message(body="Hello")))
+        for piece in ("I can", " do it"):
+            progress.observe(Observation("emitted", "run", "anna", Message(method="delta", body=piece), event="delta"))
+        assert written.shown.wait(timeout=60)  # it is drawn by a thread
+        progress.observe(Observation("model", "run", "anna", usage=Usage(output_tokens=6), seconds=1.0))
+        plain = Screen("")
+        quiet = Progress(Console(file=plain, width=60))
+        quiet.observe(Observation("emitted", "run", "anna", Message(method="delta", body="I"), event="delta"))
+        quiet.observe(Observation("ended", "run", "town"))
+
+    assert "delta" not in written.getvalue() + plain.getvalue()
+
+
 def test_what_an_agent_says_just_now_is_shown_below_and_its_first_word_is_timed() -> None:
     written = Screen("I can do it [2J today")
     with Progress(Console(file=written, force_terminal=True, width=60, color_system=None)) as progress:

@@ -13,7 +13,7 @@ import pytest
 from llm_net import GenAgent, GenNetwork, Limits, Mailbox, Message, blocking, every
 from llm_net.errors import AgentFailed, LimitReached, RunCancelled
 from llm_net.ports import Run
-from llm_net.testing.probe import Probe
+from llm_net.testing.probe import Probe, Recorder
 from llm_net.testing.stage import Stage
 
 
@@ -77,6 +77,19 @@ def test_a_cancelled_run_is_no_error_to_whoever_cancelled_it(stage: Stage) -> No
             run.cancel()
             assert await run.wait() is None
         assert run.status == "cancelled"
+
+    stage.play(main())
+
+
+def test_observers_are_told_that_a_run_was_cancelled(stage: Stage) -> None:
+    async def main() -> None:
+        network = GenNetwork(agents=[Sleeper(id="s")])
+        for cancelled, ended in ((True, RunCancelled), (False, type(None))):
+            recorder = Recorder()
+            async with network.run(observers=[recorder]) as run:
+                if cancelled:
+                    run.cancel()
+            assert [type(seen.error) for seen in recorder.observations if seen.kind == "ended"] == [ended]
 
     stage.play(main())
 

@@ -1,6 +1,7 @@
 """Law 9: nothing is serialised, copied or traced unless somebody asked, and a message costs the same wherever it is sent.
 
-Cost is counted in steps of the interpreter, not in seconds: the same on every machine.
+Cost is counted in steps of the interpreter, not in seconds, and in a simulated world, where no turn ends because time is up:
+the same on every machine.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ import pydantic_core
 import pytest
 from pydantic import BaseModel
 
-from llm_net import GenAgent, GenNetwork, Limits, Message
+from llm_net import GenAgent, GenNetwork, Limits, Message, simulation
 from llm_net.testing.probe import Probe
 
 FAR = Limits(messages=None, depth=None, seconds=None)
@@ -78,8 +79,8 @@ def exchange(network: GenNetwork, a: str, messages: int) -> float:
             async with network.run(Message(receiver=a), limits=FAR) as run:
                 await run.wait()
 
-        asyncio.run(main())  # once, for what is found only once
-        return steps(lambda: asyncio.run(main()))
+        simulation.run(main())  # once, for what is found only once
+        return steps(lambda: simulation.run(main()))
 
     return (play(3 * messages) - play(messages)) / (2 * messages)
 
@@ -114,8 +115,8 @@ def test_a_message_costs_the_same_at_the_end_of_a_long_thread() -> None:
             async with network.run(Message(method="begin", receiver="a"), limits=FAR) as run:
                 await run.wait()
 
-        asyncio.run(main())
-        return steps(lambda: asyncio.run(main()))
+        simulation.run(main())
+        return steps(lambda: simulation.run(main()))
 
     early = play(400) - play(200)
     late = play(20_200) - play(20_000)
@@ -140,8 +141,8 @@ def test_an_event_costs_the_same_for_each_listener_however_many_there_are() -> N
                 for _ in range(times):
                     await run.send(Message(receiver="h"))
 
-        asyncio.run(main())
-        return steps(lambda: asyncio.run(main()))
+        simulation.run(main())
+        return steps(lambda: simulation.run(main()))
 
     def each(listeners: int) -> float:
         return (play(listeners, 20) - play(listeners, 10)) / (10 * listeners)
@@ -217,7 +218,7 @@ def test_agents_without_messages_cost_a_run_nothing() -> None:
             async with network.run(Message(receiver="a"), limits=FAR) as run:
                 await run.wait()
 
-        asyncio.run(main())
-        return steps(lambda: asyncio.run(main()))
+        simulation.run(main())
+        return steps(lambda: simulation.run(main()))
 
     assert play(10_000) <= play(10) * 1.1

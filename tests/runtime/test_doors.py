@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from llm_net import GenAgent, GenNetwork, Limits, Message
-from llm_net.errors import AgentFailed, AlreadyRunning, LimitReached
+from llm_net.errors import AgentFailed, AlreadyRunning, LimitReached, NoResult
 from llm_net.testing.probe import Probe, Recorder
 
 ROOT = Path(__file__).parents[2]
@@ -93,6 +94,44 @@ def test_areceive_that_is_let_go_cancels_its_run() -> None:
         assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(main())
+
+
+# ---------------------------------------------------------------------------------------------- result_of
+
+
+def test_result_of_gives_the_last_message_to_the_outside_when_nothing_is_pending() -> None:
+    network, counter = counting()
+
+    assert network.result_of(to(5)).body == "4"
+    assert counter.done
+    assert asyncio.run(network.aresult_of(to(3))).body == "2"
+
+
+def test_result_of_works_where_a_loop_is_running() -> None:
+    async def cell() -> str:
+        return counting()[0].result_of(to(2)).body
+
+    assert asyncio.run(cell()) == "1"
+
+
+def test_result_of_a_run_that_says_nothing_to_the_outside_says_how_to_mend_it() -> None:
+    network, _ = counting()
+    sentence = "the run of 'request' in 'office' ended without a message to the outside; return `message.reply"
+
+    with pytest.raises(NoResult, match=re.escape(sentence)):
+        network.result_of(to(0))
+    with pytest.raises(NoResult, match=re.escape(sentence)):
+        asyncio.run(network.aresult_of(to(0)))
+
+
+def test_result_of_raises_what_ended_the_run() -> None:
+    recorder = Recorder()
+
+    with pytest.raises(LimitReached):
+        counting()[0].result_of(to(100), limits=Limits(messages=10), observers=[recorder])
+    assert recorder.kinds()["sent"] == 10
+    with pytest.raises(AgentFailed):
+        asyncio.run(counting()[0].aresult_of(Message(receiver="counter", body="many")))
 
 
 # ---------------------------------------------------------------------------------------------- receive

@@ -167,6 +167,7 @@ def test_a_mailbox_that_drops_its_oldest_sends_them_to_the_dead_letters(stage: S
         assert forgetful.bodies == ["3", "4"]
         assert [letter.message.body for letter in run.dead_letters] == ["0", "1", "2"]
         assert {type(letter.reason) for letter in run.dead_letters} == {MailboxFull}
+        assert "and drops the oldest" in str(run.dead_letters[0].reason)
 
     stage.play(main())
 

@@ -9,8 +9,9 @@ import pytest
 from pydantic import Field
 
 from llm_net import GenAgent, GenNetwork, Limits, Message
-from llm_net.chat import Chunk, Completion, Embeddings, Price, Request, Settings, Text, TextDelta, Usage, user
-from llm_net.errors import AgentFailed, LimitReached, ModelUnavailable
+from llm_net.chat import Chunk, Completion, Embeddings, Output, Price, Request, Settings, Text, TextDelta, Usage, user
+from llm_net.errors import AgentFailed, InvalidOutput, LimitReached, ModelUnavailable
+from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
 from llm_net.testing.probe import Probe
 from llm_net.testing.stage import Stage
@@ -310,6 +311,40 @@ def test_usage_is_counted_and_observers_are_told(world: Stage) -> None:
     world.play(main())
 
 
+@pytest.mark.parametrize("verb", ["complete", "stream"])
+def test_answers_in_a_wrong_form_are_paid_for_until_the_limit(stage: Stage, verb: str) -> None:
+    class Patient(GenAgent):
+        """Asks until the form is right, which it never is."""
+
+        model: Model
+        asked: int = 0
+
+        async def arequest(self, message: Message) -> None:
+            request = Request((user(""),), output=Output({"enum": ["bid"]}), settings=Settings(max_tokens=10))
+            while True:
+                self.asked += 1
+                try:
+                    if verb == "complete":
+                        await self.complete(self.model, request)
+                    else:
+                        async for _ in self.stream(self.model, request):
+                            pass
+                except InvalidOutput:
+                    continue
+
+    async def main() -> None:
+        model = ScriptedModel(['"I do not know what you mean"'], cycle=True, price=Price(Decimal(1), Decimal(1)))
+        network = GenNetwork(agents=[patient := Patient(id="patient", model=model)])
+        with pytest.raises(LimitReached, match="limit of 300 tokens"):
+            async with stage.run(network, Message(receiver="patient"), limits=Limits(tokens=300)) as run:
+                pass
+        assert run.usage.requests == patient.asked - 1 > 1
+        assert 250 < run.usage.tokens <= 300
+        assert run.usage.cost
+
+    stage.play(main())
+
+
 def test_a_hundred_spenders_at_once_cannot_pass_the_limit_of_tokens(stage: Stage) -> None:
     async def main() -> None:
         model = Meter()
@@ -344,7 +379,7 @@ def test_a_hundred_spenders_at_once_cannot_pass_the_limit_of_money(stage: Stage)
     async def main() -> None:
         model = Meter(price=Price(input=Decimal(0), output=Decimal(1_000)))  # a call may cost and costs one cent
         network = GenNetwork(agents=[Spender(id=f"s{n}", model=model) for n in range(100)])
-        with pytest.raises(LimitReached, match=r"limit of US\$ 0.25 money"):
+        with pytest.raises(LimitReached, match=r"limit of US\$ 0\.25;"):
             async with stage.run(network, limits=Limits(money=Decimal("0.25"))) as run:
                 for n in range(100):
                     await run.send(Message(receiver=f"s{n}"))

@@ -15,7 +15,7 @@ import pytest
 from llm_net import GenAgent, GenNetwork, Limits, Message, Retry, blocking, every, simulation
 from llm_net.chat import Chunk, Completion, Embeddings, Price, Request, Text, TextDelta, Usage, user
 from llm_net.errors import LimitReached
-from llm_net.ports import Model
+from llm_net.ports import Model, Run
 from llm_net.runtime.local import LocalRuntime
 from llm_net.testing.probe import Recorder
 
@@ -336,3 +336,20 @@ def test_agents_at_different_addresses_have_different_chances() -> None:
         assert len(set(bodies)) == 3
 
     simulation.run(main())
+
+
+def test_the_seed_that_a_run_made_for_itself_gives_its_chance_again() -> None:
+    class Dice(GenAgent):
+        def request(self, message: Message) -> Message:
+            return message.reply(body=str(self.random.random()))
+
+    async def thrown(runtime: LocalRuntime) -> tuple[int, str]:
+        run: Run = GenNetwork(agents=[Dice(id="dice")]).run(Message(receiver="dice"), runtime=runtime)
+        async with run:
+            result = await run.wait()
+        assert result is not None
+        return run.seed, result.body
+
+    seed, number = asyncio.run(thrown(LocalRuntime()))
+
+    assert asyncio.run(thrown(LocalRuntime(seed=seed))) == (seed, number)

@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from llm_net import GenAgent, GenNetwork, Message
 from llm_net.address import Address, Border, Reference
 from llm_net.errors import NotResumable
+from llm_net.runtime.members import Roll
 from llm_net.runtime.state import Fields, Shadow, stored
 
 BORDER = Border()
@@ -166,7 +167,7 @@ def test_a_network_is_kept_with_members_and_links_once_it_changed() -> None:
     before = from_json((shadow.change() or (True, b"{}"))[1])
     network.add(Keeper(id="l"))
     network.link("k", "news", "l")
-    shadow.network_changed = True
+    shadow.roll = Roll.of(network)
     after = from_json((shadow.change() or (True, b"{}"))[1])
 
     assert "agents" not in before

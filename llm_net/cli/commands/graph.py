@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import click
@@ -12,7 +12,8 @@ import click
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.cli.app import debug
 from llm_net.cli.program import argument
-from llm_net.graph import ANY_EVENT, Link
+from llm_net.graph import ITSELF
+from llm_net.picture import links_of, networks_of
 
 EPILOG = """
 \b
@@ -64,31 +65,30 @@ def dot_of(network: GenNetwork) -> str:
         "digraph {",
         "  rankdir=LR; fontname=sans; node [shape=box style=rounded fontname=sans]; edge [fontname=sans];",
     ]
-    lines += _inside(network, "", frozenset((id(network),)), "  ")
+    links = [link for prefix, inner in networks_of(network) for link in links_of(prefix, inner)]
+    linked = {end for link in links for end in (link.source, link.listener)}
+    if ITSELF in linked:
+        lines.append(f"  {_quoted(ITSELF)} [label={_quoted(network.id)} shape=oval];")
+    lines += _inside(network, "", frozenset((id(network),)), linked, "  ")
+    lines += (f"  {_quoted(link.source)} -> {_quoted(link.listener)} [label={_quoted(link.event)}];" for link in links)
     return "\n".join([*lines, "}"])
 
 
-def _inside(network: GenNetwork, prefix: str, above: frozenset[int], indent: str) -> Iterator[str]:
-    """The members of a network and its links; nested networks as boxes around theirs."""
+def _inside(
+    network: GenNetwork, prefix: str, above: frozenset[int], linked: Collection[str], indent: str
+) -> Iterator[str]:
+    """The members of a network; nested networks as boxes around theirs, with an oval in it where they are linked."""
     for agent in network:
         path = f"{prefix}{agent.id}"
         if isinstance(agent, GenNetwork) and len(agent) and id(agent) not in above:
             yield f"{indent}subgraph {_quoted(f'cluster_{path}')} {{"
             yield f"{indent}  label={_quoted(agent.id)}; style=rounded;"
-            yield f"{indent}  {_quoted(path)} [label={_quoted(agent.id)} shape=plaintext];"
-            yield from _inside(agent, f"{path}/", above | {id(agent)}, f"{indent}  ")
+            if path in linked:
+                yield f"{indent}  {_quoted(path)} [label={_quoted(agent.id)} shape=oval];"
+            yield from _inside(agent, f"{path}/", above | {id(agent)}, linked, f"{indent}  ")
             yield f"{indent}}}"
         else:
             yield f"{indent}{_quoted(path)} [label={_quoted(agent.id)}];"
-    for link in network.links:
-        assert isinstance(link, Link)  # what else it was given became one
-        label = "" if link.event == ANY_EVENT else f" [label={_quoted(link.event)}]"
-        source, listener = (_endpoint(end, network, prefix) for end in (link.source, link.listener))
-        yield f"{indent}{source} -> {listener}{label};"
-
-
-def _endpoint(address: str, network: GenNetwork, prefix: str) -> str:
-    return _quoted(f"{prefix}{address}" if address != "." else prefix.rstrip("/") or network.id)
 
 
 def _quoted(text: str) -> str:

@@ -1,0 +1,99 @@
+"""Who came into the networks of a run, who left, and by whose doing. Knows neither facts nor what is done with them.
+
+Several steps may change one network at a time, and each may be repeated alone: so what each of them changed is kept apart,
+until it has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from llm_net.base import GenAgent, GenNetwork
+from llm_net.graph import Link
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """Who is in a network, and who hears whom there."""
+
+    agents: Mapping[str, GenAgent]
+    links: Mapping[Link, None]
+
+    @classmethod
+    def of(cls, network: GenNetwork) -> Roll:
+        """As it is now."""
+        return cls(dict(network._graph.members), dict.fromkeys(network._graph.links))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became different in a network."""
+
+    network: GenNetwork
+    left: Mapping[str, GenAgent]
+    came: Mapping[str, GenAgent]
+    unlinked: Mapping[Link, None]
+    linked: Mapping[Link, None]
+
+
+class Members:
+    """Keeps account. An owner is whose doing a change is: None for somebody outside."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[GenNetwork, Roll]] = {}
+        self._kept: dict[int, Roll] = {}
+        self._open: dict[int, tuple[GenNetwork, object]] = {}  # networks that an owner is changing
+        self._changes: dict[object, list[Change]] = {}
+
+    def look_at(self, agent: GenAgent) -> None:
+        """Nobody changed this network, and those inside, until now."""
+        if isinstance(agent, GenNetwork):
+            for network in (agent, *(inner for _, inner in agent.walk())):
+                if isinstance(network, GenNetwork):
+                    roll = Roll.of(network)
+                    self._seen[id(network)], self._kept[id(network)] = (network, roll), roll
+
+    def changed(self, network: GenNetwork, added: object, owner: object) -> None:
+        """Somebody changes a network: adds a member, or does anything else."""
+        last = self._open.get(id(network))
+        if last is not None and last[1] is not owner:
+            self._settle(*last)
+        self._open[id(network)] = network, owner
+        if isinstance(added, GenNetwork):
+            self.look_at(added)
+
+    def changes_of(self, owner: object) -> list[Change]:
+        """What became different by the doing of an owner, or of somebody outside, since they were last asked for."""
+        if not self._open and not self._changes:
+            return []
+        for network, by in list(self._open.values()):
+            if by is None or by is owner:
+                self._settle(network, by)
+        return [*self._changes.pop(None, ()), *self._changes.pop(owner, ())]
+
+    def keep(self, change: Change) -> Roll:
+        """Let a change count. Gives the network with all that count."""
+        before = self._kept[id(change.network)]
+        agents = {id: agent for id, agent in before.agents.items() if id not in change.left}
+        links = {link: None for link in before.links if link not in change.unlinked}
+        roll = self._kept[id(change.network)] = Roll({**agents, **change.came}, {**links, **change.linked})
+        return roll
+
+    def kept(self, network: GenNetwork) -> Roll:
+        """A network with all changes that count."""
+        return self._kept[id(network)]
+
+    def _settle(self, network: GenNetwork, owner: object) -> None:
+        del self._open[id(network)]
+        _, before = self._seen[id(network)]
+        now = Roll.of(network)
+        self._seen[id(network)] = network, now
+        change = Change(
+            network,
+            {id: agent for id, agent in before.agents.items() if now.agents.get(id) is not agent},
+            {id: agent for id, agent in now.agents.items() if before.agents.get(id) is not agent},
+            {link: None for link in before.links if link not in now.links},
+            {link: None for link in now.links if link not in before.links},
+        )
+        self._changes.setdefault(owner, []).append(change)
