@@ -115,8 +115,11 @@ class Journal(Protocol):
     """
 
     async def write(self, run: str, facts: Sequence[Fact]) -> None:
-        """Keep facts: all or none of them, and durably before it returns. Raises JournalFailed, also if one of these places
-        in the order is taken already: then somebody else goes on with the same run."""
+        """Keep facts, which go on where the run's facts end: all or none of them, and durably before it returns.
+
+        A run that is not there begins with a Begun at place 1, or after the cut. Raises JournalFailed, also if one of these
+        places is taken already (then somebody else goes on with the same run) or if those before are not (then a write
+        failed); and UnknownRun."""
         ...
 
     async def open(self, run: str, *, upto: int | None = None) -> Opened:
@@ -133,7 +136,8 @@ class Journal(Protocol):
 
     async def forget(self, run: str, *, keep_open: bool = False) -> None:
         """Delete a run, or of one that may go on all that `open` does not need. Raises JournalFailed for a run that a fork
-        begins with, and UnknownRun."""
+        begins with, and UnknownRun. Nobody may be going on with the run meanwhile. A compacted run stands alone: what it
+        began with may be forgotten, and it cannot be opened or forked at a place before."""
         ...
 
     async def aclose(self) -> None:

@@ -55,7 +55,8 @@ class Sent:
         waits: whether it lies in a mailbox; else it came to its end at once: taken by who called for it, or the outside.
         at: seconds since 1970, UTC.
         message: its JSON, `{"kind": …, "fields": …}`; empty where an earlier delivery of the same id has it.
-        edited: whether it is not what the step sent, but what somebody put in its place in a fork.
+        edited: whether it is not what the step sent, but what somebody put in its place in a fork: a fact of its own, with the
+            number of the delivery and the id of the message that it changes, and no delivery itself.
     """
 
     seq: int
@@ -177,7 +178,7 @@ class Opened:
     """What is needed to go on with a run: as much as is open in it, however long its history is.
 
     Args:
-        begun: its first fact.
+        begun: the first fact of its own, which for a fork comes after the cut.
         status: of the last `Finished`; "" if it was never finished since it last began.
         seq, number: the last ones that were given.
         turns: by agent, how many steps it has begun.
@@ -241,7 +242,10 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """One run of a journal. `status` is "" for one that is going on, or was killed."""
+    """One run of a journal. `status` is "" for one that is going on, or was killed; `at` is the time of its last fact.
+
+    `messages` (deliveries) and `usage` are its own, without what it shares with the run that it was forked from.
+    """
 
     run: str
     network: str

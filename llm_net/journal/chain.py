@@ -28,6 +28,9 @@ Given: TypeAlias = "Value | Sequence[Value]"
 # before a place, where an index leads to the few that are meant.
 OWN: Final = "run = :run AND +seq <= :upto"
 
+# An edit is no delivery, but the new message of an earlier one; what was compacted is both in one.
+DELIVERY: Final = "NOT (edited <> 0 AND seq > :base)"
+
 LAST_STATES: Final = f"""
     WITH last (agent, seq) AS (SELECT agent, MAX(seq) FROM state WHERE {OWN} AND whole <> 0 GROUP BY agent)
     SELECT state.seq, state.n, state.agent, state.whole, state.body FROM state LEFT JOIN last ON last.agent = state.agent
@@ -136,7 +139,7 @@ class Chain:
 
     def sent(self, where: str, **values: Given) -> list[Sent]:
         """Deliveries, with each message as it was last edited."""
-        sents = cast(list[Sent], self.found(Sent, f"NOT (edited <> 0 AND seq > :base) AND {where}", **values))
+        sents = cast(list[Sent], self.found(Sent, f"{DELIVERY} AND {where}", **values))
         edits = self.rows(f"SELECT id, message FROM sent WHERE {OWN} AND edited <> 0 AND seq > :base ORDER BY seq")
         edited: dict[str, bytes] = dict(cast("list[tuple[str, bytes]]", edits))
         return [replace(sent, message=edited[sent.id], edited=True) if sent.id in edited else sent for sent in sents]
@@ -287,7 +290,7 @@ class Chain:
     def _pending(self) -> list[Sent]:
         waiting: set[int] = set()
         for link in self.links:
-            values = {"run": link.run, "upto": link.upto}
+            values = {"run": link.run, "upto": link.upto, "base": self.base.seq}
             if waiting:  # since before this link
                 waiting.difference_update(
                     number
@@ -301,7 +304,7 @@ class Chain:
             waiting.update(
                 number
                 for (number,) in self._db.fetch(
-                    f"SELECT number FROM sent WHERE {OWN} AND waits <> 0 AND NOT EXISTS (SELECT 1 FROM ended "
+                    f"SELECT number FROM sent WHERE {OWN} AND waits <> 0 AND {DELIVERY} AND NOT EXISTS (SELECT 1 FROM ended "
                     "WHERE ended.run = :run AND ended.number = sent.number AND ended.\"end\" <> 'retried' AND +ended.seq <= :upto)",
                     **values,
                 )

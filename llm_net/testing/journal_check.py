@@ -395,6 +395,17 @@ async def _check_edits(journal: Journal) -> None:
     await fork.write(journal)
     before = await journal.open(fork.run)
     _is(list(before.pending), edited[1:], "what is pending after an edit")
+    parent.ended(first)
+    late = _Script(parent=parent.run, cut=parent.seq, number=second.number)
+    late.facts.append(replace(edit, seq=late.seq + 1))
+    await parent.write(journal)
+    await late.write(journal)
+    _is(
+        [sent.number for sent in (await journal.open(late.run)).pending],
+        [2],
+        "what is pending after an edit of what ended",
+    )
+    await journal.forget(late.run)
     await journal.forget(parent.run)
     _same(await journal.open(fork.run), before, "a compacted fork whose parent is forgotten")
 

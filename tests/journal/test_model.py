@@ -13,7 +13,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from llm_net.errors import JournalError
@@ -21,6 +21,9 @@ from llm_net.journal import MemoryJournal, PostgresJournal, SqliteJournal
 from llm_net.ports import Journal
 from llm_net.record import Begun, Effect, Ended, Fact, Finished, Opened, Part, Select, Sent, State
 from tests.journal.servers import PostgresServer
+
+PHASES = [Phase.generate]
+"""To make a failure small takes minutes: add Phase.shrink when you look for its cause."""
 
 AGENTS = ["anna", "bob", "market", "market/anna", "market/bob"]
 WORDS = ["bees", "Beeswax", "fly", "über", "42"]
@@ -262,7 +265,7 @@ def test_a_journal_in_sqlite_is_like_the_one_in_memory() -> None:
             def make(self) -> Journal:
                 return SqliteJournal(Path(folder) / f"{next(names)}.db", synchronous="normal")
 
-        run_state_machine_as_test(Sqlite, settings=settings(max_examples=60, stateful_step_count=40))
+        run_state_machine_as_test(Sqlite, settings=settings(max_examples=60, stateful_step_count=40, phases=PHASES))
 
 
 @pytest.mark.server
@@ -274,4 +277,4 @@ def test_a_journal_in_postgres_is_like_the_one_in_memory(server: PostgresServer)
         def make(self) -> Journal:
             return PostgresJournal(dsn, schema=f"case_{next(names)}")
 
-    run_state_machine_as_test(Postgres, settings=settings(max_examples=15, stateful_step_count=30))
+    run_state_machine_as_test(Postgres, settings=settings(max_examples=15, stateful_step_count=30, phases=PHASES))

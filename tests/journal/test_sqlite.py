@@ -431,3 +431,24 @@ def test_one_journal_serves_several_event_loops(path: Path) -> None:
     asyncio.run(fork(journal, "a"))
     asyncio.run(fork(journal, "b"))
     asyncio.run(journal.aclose())
+
+
+def test_what_was_forgotten_by_one_who_was_stopped_meanwhile_is_gone_and_deleted_by_the_next(path: Path) -> None:
+    write(path, [*FIRST, Part(5, "hash", b"data")])
+    write(path, [*FIRST, Part(5, "hash", b"data")], run="s")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:  # so far it came
+        other.execute("UPDATE run SET name = NULL WHERE name = 'r'")
+
+    async def main() -> None:
+        journal = SqliteJournal(path)
+        assert [info.run for info in await journal.runs()] == ["s"]
+        await journal.write("r", [BEGUN])
+        await journal.forget("s", keep_open=True)
+        assert await facts_of(journal, "r") == [BEGUN]
+        await journal.aclose()
+
+    asyncio.run(main())
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT COUNT(*) FROM run").fetchall() == [(2,)]
+        assert other.execute("SELECT COUNT(*) FROM sent").fetchall() == [(1,)]
+        assert other.execute("SELECT COUNT(*) FROM content").fetchall() == [(0,)]
