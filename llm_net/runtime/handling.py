@@ -268,9 +268,7 @@ class LocalHandling(Handled):
         except Exception as error:
             if not self.run.over and step.streams:
                 paid = _paid(error)
-                recorder.learned(
-                    step, n, "model", model.name, began, error, request=request, usage=paid, deltas=deltas
-                )
+                recorder.learned(step, n, "model", model.name, began, error, request=request, usage=paid, deltas=deltas)
                 self._streamed(step)
             raise
 

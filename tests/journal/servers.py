@@ -36,7 +36,9 @@ class PostgresServer:
             if self._user is not None:
                 for each in (self.folder, self._data):
                     os.chown(each, self._user.pw_uid, self._user.pw_gid)
-            self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+            self._run(
+                "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"
+            )
             settings = ["listen_addresses = ''", f"unix_socket_directories = '{self.folder}'", "max_connections = 40"]
             if not durable:
                 settings += ["fsync = off", "full_page_writes = off"]

@@ -107,7 +107,9 @@ class Comparison(RuleBasedStateMachine):
         run = self.runs[name] = Run(name := f"run-{next(self.names)}", begun)
         self.write(run, begun)
 
-    @rule(odd=odds, step=odds, answered=odds, copy=odds, waits=st.booleans(), sender=agents, receiver=agents, body=bodies)
+    @rule(
+        odd=odds, step=odds, answered=odds, copy=odds, waits=st.booleans(), sender=agents, receiver=agents, body=bodies
+    )
     def send(
         self, odd: int, step: int, answered: int, copy: int, waits: bool, sender: str, receiver: str, body: list[str]
     ) -> None:
@@ -132,12 +134,12 @@ class Comparison(RuleBasedStateMachine):
         waiting = [sent for sent in run.sents if sent.waits]
         if waiting:
             sent = waiting[which % len(waiting)]
-            self.write(run, Ended(run.seq + 1, sent.number, end, sent.receiver, turn, 0.5, float(run.seq), error, states, 1))
+            self.write(
+                run, Ended(run.seq + 1, sent.number, end, sent.receiver, turn, 0.5, float(run.seq), error, states, 1)
+            )
 
     @rule(odd=odds, step=odds, kind=kinds, status=statuses, tokens=st.integers(0, 99), cost=costs, part=odds)
-    def effect(
-        self, odd: int, step: int, kind: Any, status: Any, tokens: int, cost: Decimal | None, part: int
-    ) -> None:
+    def effect(self, odd: int, step: int, kind: Any, status: Any, tokens: int, cost: Decimal | None, part: int) -> None:
         run = self.pick(odd)
         number = step % (len(run.sents) + 1)
         asked = b'{"parts": ["h%d"]}' % (part % 4)
