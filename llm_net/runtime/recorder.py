@@ -443,8 +443,7 @@ class Recorder:
         shadow = self._shadows.get(id(agent))
         if shadow is None:
             shadow = self._shadows[id(agent)] = Shadow(agent, self.border, self.redacted)
-            if id(agent) in self._built:
-                shadow.take()
+            shadow.take()
         return shadow
 
     def restored(self, agent: GenAgent, values: dict[str, bytes]) -> None:
@@ -460,8 +459,13 @@ class Recorder:
             states += self._keep(change, found)
         if self.address(step.agent) == step.address:  # else it has left, and nothing of it is kept
             found[step.address] = step.agent
+        at_work = {id(other.agent) for other in self._steps.values() if other is not step}
         for address, agent in found.items():
-            changed = self._shadow(agent).change()
+            shadow = self._shadow(agent)
+            # What a step of another agent has changed so far is kept when that one ends.
+            changed = shadow.change(fields=agent is step.agent or id(agent) not in at_work)
+            if address not in self._told and id(agent) not in self._built:
+                changed = True, shadow.whole()
             if changed is not None:
                 self._told.add(address)
                 states.append(State(address, *changed))
