@@ -19,7 +19,7 @@ from collections.abc import (
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from random import Random
 from types import MappingProxyType
@@ -51,6 +51,7 @@ from llm_net.supervision import Directive, Failure
 
 if TYPE_CHECKING:  # networkx is imported only when a graph is asked for: it costs more than all of llm_net
     from networkx import MultiDiGraph
+    from pydantic import TypeAdapter
 
     from llm_net.chat import Chunk, Completion, Request
     from llm_net.record import Repeats
@@ -265,10 +266,7 @@ class GenAgent(AbstractObject, BaseModel):
         Raises:
             InDoubt: it must not happen twice, and may have happened.
         """
-        from pydantic import TypeAdapter  # lazily: it takes a while, and most agents have no effects
-
-        adapter: TypeAdapter[T] = TypeAdapter(cast(Any, JsonValue if returns is None else returns))
-        return _handling(self, "effect").effect(name, call, adapter, repeats)
+        return _handling(self, "effect").effect(name, call, _adapter_of(cast(Any, returns)), repeats)
 
     def delay(self, seconds: float) -> Awaitable[None]:
         """Wait. In a recorded run the wait ends when it would have ended, also if the process was gone meanwhile."""
@@ -883,6 +881,13 @@ class GenNetwork(GenAgent):
 
 _OWN_FIELDS = ("sender", "reply_to", "role", "deadline", "protocol")
 """Fields that a model does not write when the runtime knows who speaks to whom."""
+
+
+@cache
+def _adapter_of(returns: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter  # lazily: most agents have no effects
+
+    return TypeAdapter(cast(Any, JsonValue if returns is None else returns))
 
 
 def _handling(agent: GenAgent, what: str) -> Handling:

@@ -21,6 +21,11 @@ hypothesis.settings.register_profile("house", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("house")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much of what takes long is done."""
+    parser.addoption("--kills", type=int, default=300, help="how many processes the tests of journals kill (300)")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers; any other is an error."""
     for name, meaning in MARKERS.items():

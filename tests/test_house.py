@@ -175,7 +175,11 @@ def test_the_lock_holds_what_the_project_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = {**project["project"]["optional-dependencies"], **project["dependency-groups"]}
     asked = [*project["project"]["dependencies"]]
-    asked += [line for name in ("local", "ai", "cli", "build", "test", "check") for line in groups[name]]
+    asked += [
+        line
+        for name in ("local", "ai", "cli", "postgres", "build", "test", "servers", "check")
+        for line in groups[name]
+    ]
     lines = (ROOT / "requirements/dev.txt").read_text().splitlines()
     locked = [Requirement(line.rstrip(" \\")) for line in lines if line[:1].isalnum()]
 

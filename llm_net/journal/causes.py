@@ -50,7 +50,7 @@ class Replied:
         steps: how the answer came about, the last step first: back to the question. Empty for an answer from outside.
     """
 
-    question: Said | None
+    question: Said
     reply: Said
     steps: tuple[Step, ...]
 
@@ -60,7 +60,8 @@ Learned: TypeAlias = Asked | Happened | Replied
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A field of an agent that a step changed. `before` is None also where the record does not say what it was."""
+    """A field of an agent after a step that changed it. Of an agent's first step that changed anything all fields are
+    given: how the agent was built is not on record. `before` is None then."""
 
     agent: str
     field: str
@@ -280,8 +281,9 @@ def _told(steps: tuple[Step, ...], indent: str) -> Iterator[str]:
         for learned in step.learned:
             yield from _what(learned, f"{indent}  ")
         for change in step.changes:
+            field, after = f"{change.agent}.{change.field}", _shown(change.after)
             before = "" if change.before is None else f"{_shown(change.before)} → "
-            yield f"{indent}  it made {change.agent}.{change.field} {before}{_shown(change.after)}"
+            yield f"{indent}  it {'made' if before else 'left'} {field} {before}{after}"
         if step.error:
             yield f"{indent}  and {step.end}: {_short(step.error)}"
 
@@ -304,8 +306,7 @@ def _what(learned: Learned, indent: str) -> Iterator[str]:
             else:
                 yield f"{indent}it did {effect.name} ({effect.repeats}) → {shown}"
         case Replied(question, reply, steps):
-            asked = "" if question is None else f" {question.receiver}  {question.verb}: {_short(question.text)}"
-            yield f"{indent}it asked{asked}"
+            yield f"{indent}it asked {question.receiver} {question.verb}: {_short(question.text)}"
             yield f"{indent}    → {_short(reply.text)}  [{reply.id}]"
             yield from _told(steps, f"{indent}    ")
 

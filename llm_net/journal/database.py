@@ -69,7 +69,7 @@ class Database(Protocol):
 
     @property
     def unsearch(self) -> str:
-        """The statement that takes run `:run` out of the index of words."""
+        """The statement that takes what run `:run` has up to `:upto` out of the index of words."""
         ...
 
     def among(self, column: str, values: str) -> str:

@@ -111,8 +111,8 @@ class MemoryJournal:
         needed = open_facts(base)
         named = parts_named(needed)
         parts = [fact for fact in facts if isinstance(fact, Part) and fact.hash in named]
-        answered = _answered(needed, with_edits(facts, kept.beginning))
-        kept.facts = once_each([kept.begun, *parts, *answered, *needed])
+        needed += _answered(needed, with_edits(facts, kept.beginning))
+        kept.facts = once_each([kept.begun, *parts, *needed, *_ends(needed, facts)])
         kept.base, kept.parent = base, None
 
     async def aclose(self) -> None:
@@ -151,8 +151,8 @@ class MemoryJournal:
         return facts
 
 
-def _answered(needed: Sequence[Fact], facts: Sequence[Fact]) -> list[Fact]:
-    """The first delivery, and its end, of each message that these answer, of those that those answer, and so on."""
+def _answered(needed: Sequence[Fact], facts: Sequence[Fact]) -> list[Sent]:
+    """The first delivery of each message that these answer, of those that those answer, and so on."""
     first: dict[str, Sent] = {}
     for fact in facts:
         if isinstance(fact, Sent):
@@ -163,13 +163,17 @@ def _answered(needed: Sequence[Fact], facts: Sequence[Fact]) -> list[Fact]:
         new = {id: first[id] for id in wanted if id in first and id not in found}
         found |= new
         wanted = {sent.reply_to for sent in new.values()}
-    numbers = {sent.number for sent in found.values()}
-    ends = [
+    return list(found.values())
+
+
+def _ends(needed: Sequence[Fact], facts: Sequence[Fact]) -> list[Ended]:
+    """The ends of these deliveries, without what is told of states elsewhere."""
+    numbers = {fact.number for fact in needed if isinstance(fact, Sent)}
+    return [
         replace(fact, states=())
         for fact in facts
         if isinstance(fact, Ended) and fact.number in numbers and fact.end != "retried"
     ]
-    return [*found.values(), *ends]
 
 
 def _is_chosen(fact: Fact, select: Select, receivers: dict[int, str]) -> bool:

@@ -138,7 +138,7 @@ def questions_of(past: Iterable[Sequence[Sent | Effect | Ended]]) -> set[str]:
 # ---------------------------------------------------------------------------------------------- compaction
 
 
-def open_facts(run: Opened) -> list[Sent | Effect | Ended]:
+def open_facts(run: Opened) -> list[Fact]:
     """The facts that `pending`, `past` and `replies` are made of, in order."""
     facts = [*run.pending, *run.replies.values(), *(fact for did in run.past.values() for fact in did)]
     return sorted({fact.seq: fact for fact in facts}.values(), key=attrgetter("seq"))

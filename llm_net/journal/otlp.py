@@ -11,6 +11,7 @@ https://github.com/open-telemetry/semantic-conventions/tree/v1.41.0/docs/gen-ai.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Final, TypeAlias
 
@@ -35,6 +36,16 @@ FAILED: Final = 2
 Attributes: TypeAlias = dict[str, str | int | float | bool | list[str]]
 
 
+@dataclass(slots=True)
+class _Step:
+    """What is known of a step."""
+
+    began: float
+    at: float = 0.0
+    end: Ended | None = None
+    failed: list[Ended] = field(default_factory=list)
+
+
 class Spans:
     """Collects the facts of one run, and makes spans of them.
 
@@ -49,7 +60,7 @@ class Spans:
         self._finished: Finished | None = None
         self._last = 0.0
         self._sent: dict[int, Sent] = {}
-        self._ends: dict[int, list[Ended]] = {}
+        self._steps: dict[int, _Step] = {}
         self._effects: list[Effect] = []
         self._pieces: dict[str, bytes] = {}
 
@@ -65,19 +76,30 @@ class Spans:
                 self._finished = None
             case Sent():
                 self._sent[fact.number] = fact
-            case Ended():
-                self._ends.setdefault(fact.number, []).append(fact)
+                self._did(fact.step, fact.at, fact.at)
+            case Ended(turn=turn) if turn:
+                step = self._did(fact.number, fact.began, fact.at)
+                step.end = fact
+                if fact.end == "retried":
+                    step.failed.append(fact)
             case Effect() if fact.status != "intent" and fact.kind in ("model", "effect", "delay"):
                 self._effects.append(fact)
+                self._did(fact.step, fact.began, fact.at)
             case Finished():
                 self._finished = fact
             case _:
                 pass
 
+    def _did(self, number: int, began: float, at: float) -> _Step:
+        """Something is known of a step."""
+        step = self._steps.setdefault(number, _Step(began))
+        step.began, step.at = min(step.began, began), max(step.at, at)
+        return step
+
     def json(self) -> dict[str, JsonValue]:
         """An `ExportTraceServiceRequest`."""
         spans = [self._run_span()]
-        spans += [self._step_span(ends) for ends in self._ends.values() if ends[-1].turn]
+        spans += [self._step_span(number, step) for number, step in self._steps.items() if number]
         spans += [self._effect_span(effect) for effect in self._effects]
         network = "" if self._begun is None else self._begun.network
         return {
@@ -110,16 +132,14 @@ class Spans:
             error=finished.error if finished is not None and finished.status in ("failed", "limited") else "",
         )  # fmt: skip
 
-    def _step_span(self, ends: Sequence[Ended]) -> JsonValue:
-        end, sent = ends[-1], self._sent.get(ends[-1].number)
-        agent = self._party(end.agent)
+    def _step_span(self, number: int, step: _Step) -> JsonValue:
+        sent, end = self._sent.get(number), step.end
+        agent = self._party(end.agent if end is not None else "" if sent is None else sent.receiver)
         attributes: Attributes = {
             "gen_ai.operation.name": "invoke_agent",
             "gen_ai.agent.name": agent.rpartition("/")[2],
             "gen_ai.agent.id": agent,
-            "llm_net.step": end.number,
-            "llm_net.turn": end.turn,
-            "llm_net.end": end.end,
+            "llm_net.step": number,
         }
         if sent is not None:
             attributes |= {
@@ -128,15 +148,17 @@ class Spans:
                 "llm_net.message.method": sent.event or sent.method,
                 "llm_net.message.sender": self._party(sent.sender),
             }
+        if end is not None:
+            attributes |= {"llm_net.turn": end.turn, "llm_net.end": end.end}
         tries: list[JsonValue] = [
             {"timeUnixNano": _nanos(each.at), "name": "retried", "attributes": _attributes({"error": each.error})}
-            for each in ends
-            if each.end == "retried"
+            for each in step.failed
         ]
+        error = "" if end is None or end.end == "handled" else end.error
+        cause = (sent.step,) if sent is not None and sent.step in self._steps and sent.step else ()
         return self._span(
-            f"invoke_agent {agent}", (end.number,), self._cause(sent), ends[0].began, end.at, attributes,
-            error=end.error if end.end != "handled" else "", events=tries,
-        )  # fmt: skip
+            f"invoke_agent {agent}", (number,), cause, step.began, step.at, attributes, error=error, events=tries
+        )
 
     def _effect_span(self, effect: Effect) -> JsonValue:
         sent = self._sent.get(effect.step)
@@ -190,11 +212,6 @@ class Spans:
                 finish = _FINISHES.get(prompt.finish, prompt.finish)
                 attributes["gen_ai.output.messages"] = _json([{**_message(prompt.answer), "finish_reason": finish}])
         return attributes
-
-    def _cause(self, sent: Sent | None) -> tuple[int, ...]:
-        """The step that sent a message, if that has a span; else the run."""
-        step = 0 if sent is None else sent.step
-        return (step,) if step in self._ends and self._ends[step][-1].turn else ()
 
     def _party(self, address: str) -> str:
         return party(address, "" if self._begun is None else self._begun.network)

@@ -70,9 +70,9 @@ class _Connection:
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         with self.psycopg.cursor() as cursor:
             if table not in COPY:
-                cursor.executemany(cast(LiteralString, INSERT[table]), rows)
+                cursor.executemany(_ours(INSERT[table]), rows)
                 return
-            with cursor.copy(cast(LiteralString, f"COPY {table} FROM STDIN (FORMAT BINARY)")) as copy:
+            with cursor.copy(_ours(f"COPY {table} FROM STDIN (FORMAT BINARY)")) as copy:
                 copy.set_types(COPY[table].split())
                 for row in rows:
                     copy.write_row(row)
@@ -111,10 +111,15 @@ class _Connection:
             self.psycopg.close()
 
 
+def _ours(sql: str) -> LiteralString:
+    """SQL of our own words, as psycopg's types want it."""
+    return cast(LiteralString, sql)  # type: ignore[redundant-cast]  # it is not for pyright
+
+
 @cache
 def _translated(sql: str) -> LiteralString:
     """With `%(name)s` for `:name`."""
-    return cast(LiteralString, re.sub(r":([a-z_]+)", r"%(\1)s", sql.replace("%", "%%")))
+    return _ours(re.sub(r":([a-z_]+)", r"%(\1)s", sql.replace("%", "%%")))
 
 
 def _plain(value: Value | Sequence[Value]) -> object:
@@ -132,13 +137,14 @@ class _Postgres:
     for_update = "FOR UPDATE"
     lock_parts = "LOCK TABLE part IN SHARE ROW EXCLUSIVE MODE"
     holds_words = "sent.seq IN (SELECT search.seq FROM search WHERE search.run = :link AND search.words @@ CAST(:words AS tsquery))"
-    unsearch = "DELETE FROM search WHERE run = :run"
+    unsearch = "DELETE FROM search WHERE run = :run AND seq <= :upto"
 
     def __init__(self, dsn: str, schema: str) -> None:
         if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", schema):
             raise JournalFailed(f"{schema!r} cannot name a schema; use lower-case letters, digits and _")
         try:
             import psycopg
+            import psycopg.conninfo
         except ImportError as error:
             raise MissingDependency("psycopg", "postgres", "a journal in PostgreSQL") from error
         self._psycopg = psycopg
@@ -185,7 +191,7 @@ class _Postgres:
 
     def _connect(self) -> _Connection:
         connection = _Connection(self._psycopg.connect(self._dsn, autocommit=True))
-        connection.psycopg.execute(cast(LiteralString, f'SET search_path TO "{self._schema}"'))
+        connection.psycopg.execute(_ours(f'SET search_path TO "{self._schema}"'))
         return connection
 
     def _version(self, connection: _Connection) -> int:
@@ -211,7 +217,7 @@ class _Postgres:
             connection.fetch(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
             for number in range(self._version(connection) + 1, VERSION + 1):
                 script = (files("llm_net.journal") / "schema" / f"postgres-{number}.sql").read_text(encoding="utf-8")
-                connection.psycopg.execute(cast(LiteralString, script))
+                connection.psycopg.execute(_ours(script))
                 connection.fetch("INSERT INTO version VALUES (:number)", number=number)
 
     def rest(self, connection: Connection) -> None:

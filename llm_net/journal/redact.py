@@ -70,7 +70,8 @@ _MARKS: Final[dict[Pattern[str], tuple[str, ...]]] = dict(
         strict=True,
     )
 )  # fmt: skip
-"""In lower case, one of which is in each text that such a pattern finds: 1 µs for a message, where to search takes 60."""
+"""In lower case, one of which is in each text that such a pattern finds. Looking for them in 500 bytes takes 10 µs, searching
+50."""
 
 
 class Redacting:
@@ -78,7 +79,8 @@ class Redacting:
 
     In their place stands "*redacted*", in messages, states, prompts, answers and errors; in names (of agents, methods,
     models, effects) and ids nothing is looked for. A run that is resumed goes on with "*redacted*" where a message or a
-    state held a secret: take secrets from where they are kept when you need them, not from messages.
+    state held a secret: take secrets from where they are kept when you need them, not from messages. A message of 500 bytes
+    without a secret costs 15 µs.
 
     Args:
         secrets: values that are secret, of at least 6 characters each.

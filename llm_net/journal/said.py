@@ -54,6 +54,11 @@ class Said:
         return self.sent.event or self.sent.method
 
     @property
+    def told(self) -> str:
+        """The verb, and that it was put there by whoever made a fork."""
+        return f"{self.verb} (edited)" if self.sent.edited else self.verb
+
+    @property
     def content(self) -> dict[str, JsonValue]:
         """What it says beside its envelope: the body, where there is one, and the fields of its class."""
         body = self.fields.get("body")
@@ -69,7 +74,7 @@ class Said:
         return f"{body} ({fields})" if body and fields else body or fields
 
     def __str__(self) -> str:
-        return f"{self.sender} → {self.receiver}  {self.verb}: {self.text}"
+        return f"{self.sender} → {self.receiver}  {self.told}: {self.text}"
 
 
 def said(sent: Sent, network: str = "") -> Said:

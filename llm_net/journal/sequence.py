@@ -40,7 +40,7 @@ def lines_of(messages: Iterable[Said], *, more: int = 0) -> Iterator[str]:
 def _text(message: Said) -> str:
     text = " ".join(message.text.split())
     text = text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
-    return _escaped(f"{message.verb}: {text}" if text else message.verb)
+    return _escaped(f"{message.told}: {text}" if text else message.told)
 
 
 def _escaped(text: str) -> str:

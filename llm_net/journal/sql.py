@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from threading import Lock
 from typing import TypeVar
 
-from llm_net.errors import JournalError, JournalFailed, UnknownRun
+from llm_net.errors import JournalFailed, UnknownRun
 from llm_net.journal.database import Connection, Database
 from llm_net.journal.order import unknown
 from llm_net.journal.reading import Reading
@@ -63,6 +63,8 @@ class SqlJournal:
         """See `Journal.forget`."""
         await self._read(lambda db: self._store.id_of(db, run), run)
         await self._writer.do(lambda db: self._store.forget(db, run, keep_open=keep_open))
+        while await self._writer.do(self._store.sweep):  # also what was left by one who was stopped
+            pass
 
     async def aclose(self) -> None:
         """Keep what was given to `write`, and close all connections."""
@@ -78,25 +80,21 @@ class SqlJournal:
 
     def _do(self, work: Callable[[Connection], T], run: str) -> T:
         """In a thread: read with a connection that nobody else uses meanwhile. Raises UnknownRun while there is nothing."""
+        connection: Connection | None = None
         try:
             connection = self._taken()
-            if connection is None:
-                raise unknown(run, ())
-            try:
-                result = work(connection)
-            except JournalError:
-                self._give_back(connection)
-                raise
-            except BaseException:
-                connection.close()
-                raise
+            results = [] if connection is None else [work(connection)]
         except Exception as error:
+            if connection is not None:
+                connection.close()
             explained = self._database.explain(error)
-            if explained is None:
+            if explained is None or explained is error:
                 raise
             raise explained from error
+        if connection is None:
+            raise unknown(run, ())
         self._give_back(connection)
-        return result
+        return results[0]
 
     def _taken(self) -> Connection | None:
         with self._lock:

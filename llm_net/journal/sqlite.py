@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
@@ -95,10 +95,8 @@ class _Connection:
         return True
 
     def close(self) -> None:
-        try:
+        with suppress(sqlite3.Error):  # what is to be told of the file was told by what was done before
             self.sqlite.close()
-        except sqlite3.Error:  # what is to be told of the file was told by what was done before
-            pass
 
 
 def _plain(value: Value | Sequence[Value]) -> Value:
@@ -117,7 +115,7 @@ class _Sqlite:
         f"sent.seq IN (SELECT rowid - :link * {STRIDE} FROM search WHERE search MATCH :words "
         f"AND rowid BETWEEN :link * {STRIDE} AND :link * {STRIDE} + {STRIDE - 1})"
     )
-    unsearch = f"DELETE FROM search WHERE rowid BETWEEN :run * {STRIDE} AND :run * {STRIDE} + {STRIDE - 1}"
+    unsearch = f"DELETE FROM search WHERE rowid BETWEEN :run * {STRIDE} AND :run * {STRIDE} + :upto"
 
     def __init__(self, path: Path, synchronous: Literal["full", "normal"], patience: float) -> None:
         self._path = path
@@ -138,11 +136,8 @@ class _Sqlite:
         connection = _Connection(f"{self._path.as_uri()}?mode=rwc", self._patience)
         try:
             execute = connection.sqlite.execute
-            if self._version(connection) > VERSION:
-                raise self._newer(connection)
-            (mode,) = execute("PRAGMA journal_mode = WAL").fetchone()
-            if mode != "wal":
-                raise JournalFailed(f"{self.name} cannot have a log beside it; put it on a disk of this machine")
+            self._known_version(connection)
+            self._use_log(connection)
             execute(f"PRAGMA synchronous = {self._synchronous}")
             execute("PRAGMA wal_autocheckpoint = 1000")  # pages of 4 kB
             execute("PRAGMA journal_size_limit = 67108864")
@@ -158,15 +153,12 @@ class _Sqlite:
             return None
         connection = self._readable()
         try:
-            version = self._version(connection)
-            if version > VERSION:
-                raise self._newer(connection)
-            if version < VERSION:
+            version = self._known_version(connection)
+            if not version:
                 connection.close()
-                if not version:
-                    return None
+                return None
+            if version < VERSION:
                 self.to_write().close()
-                return self.to_read()
             connection.sqlite.execute("PRAGMA query_only = 1")
         except BaseException:
             connection.close()
@@ -176,7 +168,7 @@ class _Sqlite:
     def _readable(self) -> _Connection:
         connection = _Connection(f"{self._path.as_uri()}?mode=rw", self._patience)
         try:
-            self._version(connection)
+            self._known_version(connection)
         except sqlite3.OperationalError as error:
             connection.close()
             log = self._path.with_name(f"{self._path.name}-wal")
@@ -186,27 +178,31 @@ class _Sqlite:
             raise
         return connection
 
-    def _version(self, connection: _Connection) -> int:
-        """Of the tables in the file; 0 if it is empty."""
+    def _known_version(self, connection: _Connection) -> int:
+        """Of the tables in the file; 0 if it is empty. Raises JournalFailed if they are not ours, or newer than this."""
         (version,) = connection.sqlite.execute("PRAGMA user_version").fetchone()
         (application,) = connection.sqlite.execute("PRAGMA application_id").fetchone()
         (tables,) = connection.sqlite.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
         if tables and application != APPLICATION:
             raise JournalFailed(f"{self.name} is a database of something else; give another path")
+        if version > VERSION:
+            raise JournalFailed(
+                f"{self.name} was written by a newer llm_net (its tables are version {version}, this one's are {VERSION}); "
+                "install that"
+            )
         return int(version)
 
-    def _newer(self, connection: _Connection) -> JournalFailed:
-        return JournalFailed(
-            f"{self.name} was written by a newer llm_net (its tables are version {self._version(connection)}, this one's are "
-            f"{VERSION}); install that"
-        )
+    def _use_log(self, connection: _Connection) -> None:
+        (mode,) = connection.sqlite.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise JournalFailed(f"{self.name} cannot have a log beside it; put it on a disk of this machine")
 
     def _migrate(self, connection: _Connection) -> None:
         """Bring the tables from whatever version they are of to this one: all of the way, or none."""
-        if self._version(connection) == VERSION:
+        if self._known_version(connection) == VERSION:
             return
         with connection.change():
-            for version in range(self._version(connection) + 1, VERSION + 1):
+            for version in range(self._known_version(connection) + 1, VERSION + 1):
                 script = (files("llm_net.journal") / "schema" / f"sqlite-{version}.sql").read_text(encoding="utf-8")
                 for statement in _statements(script):
                     connection.sqlite.execute(statement)
@@ -215,10 +211,8 @@ class _Sqlite:
 
     def rest(self, connection: Connection) -> None:
         assert isinstance(connection, _Connection)
-        try:
+        with suppress(sqlite3.Error):  # the log is kept, and nothing is lost; who writes next is told
             connection.sqlite.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        except sqlite3.Error:
-            pass  # the log is kept, and nothing is lost; who writes next is told
 
     def explain(self, error: Exception) -> JournalFailed | None:
         if isinstance(error, JournalFailed):

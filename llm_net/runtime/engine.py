@@ -389,7 +389,7 @@ class Engine:
             if watched:
                 tap, number = run.show(handling, message, place.address(cell.agent), event=event)
                 if number:
-                    entry = (*entry[:6], number)
+                    entry = (message, run, handling.depth + 1, place, event, event.name, number)
                     if tap is not None:
                         run.crowding.setdefault(handling, tap)
             if full:

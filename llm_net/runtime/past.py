@@ -264,6 +264,7 @@ class _Restoring:
         if self._orphans:
             recorder.never = self._never
             if not recorder.before:
+                assert run.engine is not None
                 run.engine.loop.call_soon(self._never)
 
     def _late(self) -> None:
@@ -355,7 +356,7 @@ class _Restoring:
 
     def _restore_fields(self, agent: GenAgent, values: Mapping[str, bytes]) -> None:
         try:
-            agent.__dict__.update(self._fields(type(agent), values))
+            vars(agent).update(self._fields(type(agent), values))
         except (ValidationError, WireError, ValueError) as invalid:
             raise NotResumable(
                 self._run.agent.id,

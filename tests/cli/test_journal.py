@@ -208,7 +208,9 @@ def test_a_message_that_two_runs_have_otherwise_needs_the_run(call: Call, office
     assert call("why", ids(call)[-1], "--run", "last").code == 0
 
 
-@pytest.mark.parametrize(("form", "begins"), [("jsonl", '{"fact":"begun"'), ("mermaid", "sequenceDiagram"), ("otel", "{")])
+@pytest.mark.parametrize(
+    ("form", "begins"), [("jsonl", '{"fact":"begun"'), ("mermaid", "sequenceDiagram"), ("otel", "{")]
+)
 def test_a_run_is_exported(call: Call, team: str, tmp_path: Path, form: str, begins: str) -> None:
     call("run", team, "bees", "--journal", "llm_net.db")
 
@@ -273,7 +275,8 @@ def test_a_call_in_doubt_is_settled(office: str, tmp_path: Path, call: Call) -> 
 
 def killed(office: str, folder: Path, at: str) -> None:
     """Run the program in a process that is killed while it does this outside."""
-    command = process("run", office, "gift", "--journal", str(folder / "llm_net.db"), before=f"import os; os.chdir({str(folder)!r}); os.environ['STOP'] = {at!r}")  # fmt: skip
+    before = f"import os; os.chdir({str(folder)!r}); os.environ['STOP'] = {at!r}"
+    command = process("run", office, "gift", "--journal", "llm_net.db", before=before)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
         while not (is_done(folder, at) and is_recorded(folder)):
             assert running.poll() is None
@@ -305,7 +308,7 @@ def test_a_fork_shows_how_it_differs(call: Call, office: str) -> None:
 
     assert called.code == 0
     assert "- clerk → critic  check: gift for 12" in called.out.splitlines()
-    assert "+ clerk → critic  check: something else" in called.out.splitlines()
+    assert "+ clerk → critic  check (edited): something else" in called.out.splitlines()
     parent, fork = objects(call("runs", "--json").out)
     assert fork["parent"] == parent["run"]
     assert f"a fork of {parent['run']}" in call("runs").out
@@ -390,7 +393,9 @@ def test_effects_are_in_the_file(call: Call, office: str, tmp_path: Path) -> Non
     async def effects() -> list[str]:
         journal = SqliteJournal(tmp_path / "llm_net.db")
         (info,) = await journal.runs()
-        names = [fact.name async for fact in journal.read(info.run, Select(facts=(Effect,))) if isinstance(fact, Effect)]
+        names = [
+            fact.name async for fact in journal.read(info.run, Select(facts=(Effect,))) if isinstance(fact, Effect)
+        ]
         await journal.aclose()
         return names
 

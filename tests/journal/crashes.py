@@ -17,9 +17,8 @@ from llm_net.journal import MemoryJournal
 from llm_net.ports import REPEAT, Journal
 from llm_net.record import Effect, Ended, Fact, Part, Sent
 from llm_net.runtime.state import Fields
+from llm_net.simulation.clock import START
 from tests.journal.plays import Play, World
-
-START = simulation.clock.START
 
 
 @dataclass

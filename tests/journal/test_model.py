@@ -104,7 +104,8 @@ class Comparison(RuleBasedStateMachine):
     @rule(seed=odds)
     def new_run(self, seed: int) -> None:
         begun = Begun(1, "net", seed << 40, float(seed), "1")
-        run = self.runs[name] = Run(name := f"run-{next(self.names)}", begun)
+        run = Run(f"run-{next(self.names)}", begun)
+        self.runs[run.name] = run
         self.write(run, begun)
 
     @rule(
@@ -237,14 +238,17 @@ class Comparison(RuleBasedStateMachine):
     @rule(odd=odds)
     def compact(self, odd: int) -> None:
         run = self.pick(odd)
+        before = self.same(lambda journal: journal.open(run.name))
         self.same(lambda journal: journal.forget(run.name, keep_open=True))
-        self.same(lambda journal: journal.open(run.name))
+        assert plain(self.same(lambda journal: journal.open(run.name))) == plain(before)
 
 
 def plain(value: object) -> object:
     """Sequences as lists, so that it does not matter which kind a journal gives."""
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
+    if isinstance(value, Opened):
+        return [plain(getattr(value, field.name)) for field in fields(Opened)]
     if isinstance(value, dict):
         return {key: plain(each) for key, each in value.items()}
     return value

@@ -13,12 +13,10 @@ from llm_net.errors import JournalFailed, MissingDependency
 from llm_net.journal import PostgresJournal
 from llm_net.journal.postgres import VERSION
 from llm_net.record import Part
-from tests.journal.facts import BEGUN, ended, facts_of, refusal, sent
+from tests.journal.facts import BEGUN, FIRST, facts_of, refusal, sent
 from tests.journal.servers import PostgresServer
 
 pytestmark = pytest.mark.server
-
-FIRST = [BEGUN, sent(2), ended(3, 2), sent(4)]
 
 
 @pytest.fixture

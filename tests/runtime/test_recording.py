@@ -455,26 +455,25 @@ def test_members_and_links_are_as_they_were() -> None:
 
 
 def test_an_older_state_and_an_older_message_are_read_by_younger_code() -> None:
-    def module(version: int) -> tuple[type[GenAgent], Any]:
-        if version == 1:
+    def older() -> tuple[Any, Any]:
+        class Order(Message):
+            dish: str
 
-            class Order(Message):
-                dish: str
+        class Waiter(GenAgent):
+            orders: list[str] = []
 
-            class Waiter(GenAgent):
-                orders: list[str] = []
+            async def aorder(self, message: Order) -> None:
+                self.orders.append(message.dish)
+                await self.effect("write", lambda: None)
 
-                async def aorder(self, message: Order) -> None:
-                    self.orders.append(message.dish)
-                    await self.effect("write", lambda: None)
+        return Waiter, Order
 
-            return Waiter, Order
-
-        class Order(Message):  # type: ignore[no-redef]
+    def younger() -> tuple[Any, Any]:
+        class Order(Message):
             version: ClassVar[int] = 2
             dishes: list[str]
 
-        class Waiter(GenAgent):  # type: ignore[no-redef]
+        class Waiter(GenAgent):
             dishes: dict[str, int] = {}
 
             @classmethod
@@ -483,13 +482,13 @@ def test_an_older_state_and_an_older_message_are_read_by_younger_code() -> None:
                 return fields if orders is None else {**fields, "dishes": dict.fromkeys(orders, 1)}
 
             async def aorder(self, message: Order) -> None:
-                self.dishes.update(dict.fromkeys(message.dishes, 1))  # type: ignore[attr-defined]
+                self.dishes.update(dict.fromkeys(message.dishes, 1))
 
         return Waiter, Order
 
     async def main() -> None:
         journal = MemoryJournal()
-        waiter, order = module(1)
+        waiter, order = older()
         async with GenNetwork(id="n", agents=[waiter(id="w")]).run(journal=journal) as run:
             await run.send(order(dish="soup", receiver="w"))
             await run.send(order(dish="fish", receiver="w"))
@@ -498,15 +497,15 @@ def test_an_older_state_and_an_older_message_are_read_by_younger_code() -> None:
             return isinstance(fact, Ended)
 
         rest = await killed(journal, run.id, second)
-        younger, changed = module(2)
+        changed_waiter, changed_order = younger()
         old = next(fact.kind for fact in await facts_of(rest, run.id) if isinstance(fact, Sent))
 
-        @upcast(old, changed)
+        @upcast(old, changed_order)
         def dishes(fields: dict[str, Any]) -> dict[str, Any]:
             dish = fields.pop("dish")
             return {**fields, "dishes": [dish]}
 
-        network = GenNetwork(id="n", agents=[younger(id="w")])
+        network = GenNetwork(id="n", agents=[changed_waiter(id="w")])
         async with network.resume(rest, run.id):
             pass
         assert network["w"].dishes == {"soup": 1, "fish": 1}  # type: ignore[attr-defined]

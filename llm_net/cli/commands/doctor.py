@@ -52,6 +52,7 @@ LIBRARIES = (
     Library("rich", "rich", "cli", "drawing runs"),
     Library("xllamacpp", "xllamacpp", "local", "models on this machine"),
     Library("pydantic_ai", "pydantic-ai-slim", "ai", "models of all providers"),
+    Library("psycopg", "psycopg", "postgres", "runs kept in PostgreSQL"),
 )
 
 

@@ -102,8 +102,9 @@ def _draw(info: RunInfo, facts: list[Fact], limit: int) -> None:
                 message = receivers[fact.number] = said(fact, info.network)
                 arrow = " ⇢ " if fact.event else " → "
                 parties = Text.assemble(name(fact.sender), (arrow, "dim"), name(fact.receiver))
-                verb = f"{message.verb}{' (edited)' if fact.edited else ''}"
-                lines.draw(fact.at - info.began, parties, Text(one_line(verb), "bold"), Text(one_line(message.text)))
+                lines.draw(
+                    fact.at - info.began, parties, Text(one_line(message.told), "bold"), Text(one_line(message.text))
+                )
             case Effect(kind="model", status="done") | Effect(kind="model", status="failed"):
                 words = f"{fact.output_tokens} tokens in {fact.at - fact.began:.1f} s"
                 asked = receivers.get(fact.step)

@@ -4,7 +4,8 @@ CREATE TABLE version (number integer NOT NULL);
 
 CREATE TABLE run (  -- one row for a run, with what is told of it without looking at its facts
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text NOT NULL UNIQUE,
+    name text UNIQUE,  -- NULL once it is forgotten, until all of its rows are deleted
+    born bigint NOT NULL,  -- the order of runs; the same when it is compacted, which makes a new row of it
     network text NOT NULL,
     began double precision NOT NULL,
     parent text,  -- whom it was forked from
@@ -65,7 +66,7 @@ CREATE TABLE sent (
 CREATE INDEX sent_number ON sent (run, number, waits, edited, seq);
 CREATE INDEX sent_id ON sent (run, id);
 CREATE INDEX sent_reply_to ON sent (run, reply_to) WHERE reply_to <> '';
-CREATE INDEX sent_step ON sent (run, step) WHERE step > 0;
+CREATE INDEX sent_step ON sent (run, step);
 CREATE INDEX sent_edited ON sent (run, seq) WHERE edited <> 0;
 
 CREATE TABLE effect (

@@ -5,7 +5,8 @@
 
 CREATE TABLE run (  -- one row for a run, with what is told of it without looking at its facts
     id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given again
-    name TEXT NOT NULL UNIQUE,
+    name TEXT UNIQUE,  -- NULL once it is forgotten, until all of its rows are deleted
+    born INTEGER NOT NULL,  -- the order of runs; the same when it is compacted, which makes a new row of it
     network TEXT NOT NULL,
     began REAL NOT NULL,
     parent TEXT,  -- whom it was forked from
@@ -66,7 +67,7 @@ CREATE TABLE sent (
 CREATE INDEX sent_number ON sent (run, number, waits, edited, seq);
 CREATE INDEX sent_id ON sent (run, id);
 CREATE INDEX sent_reply_to ON sent (run, reply_to) WHERE reply_to <> '';
-CREATE INDEX sent_step ON sent (run, step) WHERE step > 0;
+CREATE INDEX sent_step ON sent (run, step);
 CREATE INDEX sent_edited ON sent (run, seq) WHERE edited <> 0;
 
 CREATE TABLE effect (
@@ -145,3 +146,25 @@ CREATE TABLE content (  -- what parts hold, once for all runs
     hash TEXT NOT NULL PRIMARY KEY,
     data BLOB NOT NULL
 );
+
+-- How many rows there are for a run, for its name, and so on, so that a planner takes the index that leads to few. Without
+-- these it guesses that a run has ten facts; with more than these, that it pays to sort a table before looking into it.
+ANALYZE sqlite_schema;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('sent', 'sqlite_autoindex_sent_1', '1000000 2000 1'),
+    ('sent', 'sent_number', '1000000 2000 1 1 1 1'),
+    ('sent', 'sent_id', '1000000 2000 2'),
+    ('sent', 'sent_reply_to', '1000000 2000 2'),
+    ('sent', 'sent_step', '1000000 2000 3'),
+    ('sent', 'sent_edited', '100 10 1'),
+    ('effect', 'sqlite_autoindex_effect_1', '1000000 2000 1'),
+    ('effect', 'effect_step', '1000000 2000 3'),
+    ('effect', 'effect_model', '500000 1000 1 1 1 1'),
+    ('effect', 'effect_abandoned', '1000 100 1 1'),
+    ('ended', 'ended', '1000000 2000 1'),
+    ('ended', 'ended_number', '1000000 2000 1 1 1'),
+    ('state', 'sqlite_autoindex_state_1', '1000000 2000 2 1'),
+    ('state', 'state_whole', '100000 1000 10 1'),
+    ('part', 'part', '1000000 2000 1'),
+    ('part', 'part_hash', '1000000 10 5 1');
+ANALYZE sqlite_schema;
