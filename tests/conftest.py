@@ -26,13 +26,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=300, help="how many processes the tests of journals kill (300)")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """How long the tests may take that know no end."""
-    parser.addoption(
-        "--kills", type=int, default=300, help="processes to be killed in tests/journal/test_chaos.py (300)"
-    )
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers; any other is an error."""
     for name, meaning in MARKERS.items():
