@@ -10,6 +10,7 @@ from collections.abc import (
     Awaitable,
     Callable,
     Collection,
+    Hashable,
     Iterable,
     Iterator,
     Mapping,
@@ -266,7 +267,7 @@ class GenAgent(AbstractObject, BaseModel):
         Raises:
             InDoubt: it must not happen twice, and may have happened.
         """
-        return _handling(self, "effect").effect(name, call, _adapter_of(cast(Any, returns)), repeats)
+        return _handling(self, "effect").effect(name, call, _adapter_of(cast("Hashable", returns)), repeats)
 
     def delay(self, seconds: float) -> Awaitable[None]:
         """Wait. In a recorded run the wait ends when it would have ended, also if the process was gone meanwhile."""
@@ -884,7 +885,7 @@ _OWN_FIELDS = ("sender", "reply_to", "role", "deadline", "protocol")
 
 
 @cache
-def _adapter_of(returns: Any) -> TypeAdapter[Any]:
+def _adapter_of(returns: Hashable) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter  # lazily: most agents have no effects
 
     return TypeAdapter(cast(Any, JsonValue if returns is None else returns))
