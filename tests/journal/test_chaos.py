@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -74,7 +75,8 @@ def durable() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--kills")) // 2  # of each kind of journal
+    kills: Any = request.config.getoption("--kills")
+    return int(kills) // 2  # of each kind of journal
 
 
 def storm(killer: Killer, life: Life, kills: int, before: Callable[[int], None]) -> None:

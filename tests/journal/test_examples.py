@@ -68,7 +68,8 @@ def test_what_it_does_is_recorded_and_replayed(example: Path, monkeypatch: pytes
 
     def run(agent: GenAgent, root: Message | None = None, **settings: Any) -> Run:
         runs.append(Recorded(agent))
-        return RUN(agent, root, **(settings | {"journal": runs[-1].journal}))
+        settings["journal"] = runs[-1].journal
+        return RUN(agent, root, **settings)
 
     monkeypatch.setattr(GenAgent, "run", run)
     monkeypatch.setattr(builtins, "input", lambda _: next(typed))

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-import psycopg  # noqa: F401 - a journal imports it when it is first used
+import psycopg  # noqa: F401 - it is imported by each life else
 from pydantic_core import from_json
 
 from llm_net import GenAgent, GenNetwork, Limits, Mailbox, Message, Retry
