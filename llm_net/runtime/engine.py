@@ -24,6 +24,7 @@ from collections.abc import (
 from contextvars import copy_context
 from functools import partial
 from inspect import isasyncgen, isawaitable, isgenerator
+from itertools import islice
 from math import inf
 from time import perf_counter
 from typing import Any, cast
@@ -55,7 +56,7 @@ from llm_net.runtime.handling import Aside, LocalHandling
 from llm_net.runtime.past import route_to
 from llm_net.runtime.pauses import PAUSES
 from llm_net.runtime.place import Place, Route
-from llm_net.runtime.recorder import Step
+from llm_net.runtime.recorder import ROOM, Step
 from llm_net.runtime.run import LocalRun
 from llm_net.runtime.step import PARKED, Body, park
 from llm_net.runtime.waiting import Tally, Tap, Waiter
@@ -182,7 +183,7 @@ class Engine:
             try:
                 return self.put(cell, entry) or tap
             except MailboxFull as full:
-                self._not_sent(handling, message, full)
+                self._not_sent(handling, message.id, full)
                 raise
         queue.append(entry)
         if not cell.queued and cell.active < cell.concurrency:
@@ -268,10 +269,10 @@ class Engine:
         try:
             return handling.place.route(receiver)
         except DeliveryError as error:
-            self._not_sent(handling, message, error)
+            self._not_sent(handling, message.id, error)
             raise
 
-    def _not_sent(self, handling: LocalHandling, message: Message, error: BaseException) -> None:
+    def _not_sent(self, handling: LocalHandling, message: str, error: BaseException) -> None:
         """Note that sending this raised an error, which a repetition of the step is to meet too."""
         if handling.run.recorder is not None:
             handling.run.recorder.not_sent(handling.step, message, error)
@@ -280,15 +281,19 @@ class Engine:
         """What the mailbox wants done when it is full (or, to keep the latest, always). False: do not put it there."""
         queue, mailbox = cell.queue, type(cell.agent).mailbox
         message, run, place = entry[0], entry[1], entry[3]
+        begun = 0  # those that an earlier life of the run began to handle only stand in the queue
+        if run.recorder is not None and run.recorder.past:
+            begun = sum(run.recorder.has_begun(entry[6]) for entry in islice(queue, cell.concurrency))
         match mailbox.when_full:
             case "reject":
-                if len(queue) >= cell.limit:
+                if len(queue) - begun >= cell.limit:
                     error = MailboxFull(place.address(cell.agent), cell.limit, "reject")
                     run.end_entry("rejected", message, place.address(cell.agent), error, number=entry[6])
                     raise error
             case "drop_oldest":
-                if len(queue) >= cell.limit:
-                    old = queue.popleft()
+                if len(queue) - begun >= cell.limit:
+                    old = queue[begun]
+                    del queue[begun]
                     address = old[3].address(cell.agent)
                     full = MailboxFull(address, cell.limit, "drop_oldest")
                     old[1].bury(old[0], address, full, number=old[6])
@@ -296,7 +301,7 @@ class Engine:
                 key = mailbox.key or _sender_and_method
                 mine = key(message)
                 for index, waiting in enumerate(queue):
-                    if key(waiting[0]) == mine:
+                    if index >= begun and key(waiting[0]) == mine:
                         queue[index] = entry
                         address = waiting[3].address(cell.agent)
                         full = MailboxFull(address, cell.limit, "keep_latest")
@@ -306,15 +311,17 @@ class Engine:
                 pass
         return True
 
-    async def room(self, handling: LocalHandling, cell: Cell | Tap) -> None:
-        """Wait until the mailbox of a cell has room again."""
+    async def room(self, handling: LocalHandling, cell: Cell | Tap | BaseException) -> None:
+        """Wait until the mailbox of a cell has room again; or meet what was met when this was done before."""
+        if isinstance(cell, BaseException):
+            raise cell
         if len(cell.queue) <= cell.limit:
             return
         future: Future[None] = self.loop.create_future()
         try:
             self._block(handling, future, [cell])
         except Deadlock as deadlock:
-            if (step := handling.step) is not None and step.last is not None:
+            if (step := handling.step) is not None:
                 self._not_sent(handling, step.last, deadlock)
             raise
         cell.room.append(future)
@@ -403,7 +410,7 @@ class Engine:
         if refused is not None:
             run.sent -= len(routes) - routes.index(refused)  # it, and those after it, were not told
             error = MailboxFull(refused.place.address(refused.agent), refused.cell.limit)
-            self._not_sent(handling, message, error)
+            self._not_sent(handling, message.id, error)
             raise error
         return len(routes)
 
@@ -419,6 +426,8 @@ class Engine:
             step.posts += 1
             recorder.come_again(sent, event.message)
             told.add(sent.receiver)
+        if (room := recorder.could_not_send(event.message.id + ROOM)) is not None:
+            handling.run.crowding[handling] = room
         if not step.tells_more(event.message) and (error := recorder.could_not_send(event.message.id)) is not None:
             raise error
         if step.is_behind:

@@ -16,7 +16,7 @@ from pydantic_core import from_json, to_json
 
 from llm_net.address import AbstractObject, Border, Reference
 from llm_net.base import GenAgent, GenNetwork
-from llm_net.errors import DeliveryError, NotResumable, UnknownAddress, UnknownRun, WireError
+from llm_net.errors import CallTimeout, DeliveryError, NotResumable, UnknownAddress, UnknownRun, WireError
 from llm_net.event import Event
 from llm_net.graph import ITSELF, Link
 from llm_net.message import Message
@@ -24,7 +24,7 @@ from llm_net.ports import Journal, Past
 from llm_net.record import Effect, Ended, Opened, Select, Sent, State
 from llm_net.runtime.cell import Entry
 from llm_net.runtime.place import Route
-from llm_net.runtime.recorder import OUTSIDE, Recorder
+from llm_net.runtime.recorder import GONE, OUTSIDE, Recorder
 from llm_net.runtime.state import AGENTS, LINKS, Fields, agent_kind, links_in, members_in, stored
 from llm_net.wire import ANCESTORS, LONG_AGO, Elsewhere, decode_alone
 
@@ -201,6 +201,8 @@ class Decoder:
         return self._messages[id]
 
     def _agent(self, address: str) -> AbstractObject:
+        if address.startswith(GONE):
+            return Reference(address.removeprefix(GONE))
         if address.startswith(OUTSIDE):
             id = address.removeprefix(OUTSIDE)
             self._run.outsiders.add(id)
@@ -228,6 +230,7 @@ class _Restoring:
 
     async def restore(self, journal: Journal, name: str) -> None:
         run, before, recorder = self._run, self._before, self._recorder
+        assert run.engine is not None
         states = [state.body for states in before.states.values() for state in states]
         await self._decoder.read_threads(journal, name, states)
         # The outer ones first: they say who is in them.
@@ -246,11 +249,15 @@ class _Restoring:
                     recorder.met(fact)
                 elif isinstance(fact, Sent) and fact.receiver == "" and fact.id not in before.replies:
                     recorder.asked_outside[fact.id] = sent.receiver
-        self._orphans = [sent for sent in before.pending if not self._bring_back(sent)]
-        recorder.before = {sent.number for sent in before.pending} - {sent.number for sent in self._orphans}
+        pending = list(before.pending)
+        if pending and pending[-1].seq == before.seq and pending[-1].reply_to in run.abandoned:
+            late = pending.pop()  # it was just about to be put to the dead letters
+            run.engine.loop.call_soon(self._bury, late, CallTimeout(late.sender, late.method, 0.0))
+        self._orphans = [sent for sent in pending if not self._bring_back(sent)]
+        recorder.before = {sent.number for sent in pending} - {sent.number for sent in self._orphans}
         for number, did in before.past.items():
             if number in recorder.before:
-                recorder.unsaid.update(sent.number for sent in _last_try(did))
+                recorder.unsaid.update((sent.number, number) for sent in _last_try(did))
         if self._kept or self._orphans:
             recorder.late = self._late
         if self._orphans:
@@ -278,8 +285,10 @@ class _Restoring:
                 problem = f"{sent.method!r} waits for {sent.receiver!r}, who is not there; build the network as it was"
                 run.finish("failed", NotResumable(run.agent.id, problem))
                 return
-            unknown = UnknownAddress(sent.receiver, run.agent.id)
-            run.bury(self._decoder.message(sent.id), sent.receiver, unknown, number=sent.number)
+            self._bury(sent, UnknownAddress(sent.receiver, run.agent.id))
+
+    def _bury(self, sent: Sent, reason: Exception) -> None:
+        self._run.bury(self._decoder.message(sent.id), sent.receiver, reason, number=sent.number)
 
     def _bring_back(self, sent: Sent) -> bool:
         """Put a message into the mailbox in which it was. False if its receiver is not there."""

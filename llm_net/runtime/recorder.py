@@ -50,6 +50,12 @@ UNWRITTEN = 10_000
 OUTSIDE: Final = "/"
 """What the address of somebody outside begins with; no agent's does."""
 
+ROOM: Final = " room"
+"""After the id of a message: the wait for room that follows when it was emitted."""
+
+GONE: Final = "//"
+"""What the address of one who has left begins with, or of one who has yet to come."""
+
 PARTS_KEPT = 10_000
 """Hashes of parts of prompts that are remembered as written."""
 
@@ -77,7 +83,7 @@ class Step:
         self.turn = turn
         self.began = self.time = recorder.clock()
         self.posts = self.effects = self.ids = self.tries = 0
-        self.last: Message | None = None  # that it sent by name, unless it has emitted something since
+        self.last = ""  # the id of what it sent last, with ROOM after it for what it emitted
         self._past_posts: list[Sent] = []  # the next one last
         self._past_effects: dict[int, Effect] = {}
 
@@ -265,7 +271,7 @@ class Recorder:
         self._built: set[int] = set()  # agents that are there as soon as the network is built
         self._told: set[str] = set()  # addresses of those whose state is on record
         self.late: Callable[[], None] | None = None  # makes those present whom a repeated step brings again
-        self.unsaid: set[int] = set()  # pending deliveries of steps that have yet to come to them again
+        self.unsaid: dict[int, int] = {}  # pending deliveries, with the step that has yet to come to them again
         self.early: dict[str, BaseException] = {}  # what became of them meanwhile, by message
         self._parked: dict[int, Callable[[], None]] = {}
         self.never: Callable[[], None] | None = None  # gives up those who did not come
@@ -303,7 +309,7 @@ class Recorder:
             return known[1]
         if isinstance(party, Reference):
             return OUTSIDE + party.id if party.id in self.outsiders else party.id
-        address = OUTSIDE + party.id
+        address = OUTSIDE + party.id if party.id in self.outsiders else GONE + party.id
         if party is self._outermost:
             address = ITSELF
         elif isinstance(self._outermost, GenNetwork):
@@ -384,6 +390,8 @@ class Recorder:
     def _came_to_end(self, number: int) -> None:
         """Whoever was there when the run was interrupted, or was just coming, is there when all of that has ended."""
         self.before.discard(number)
+        for unsaid in [sent for sent, step in self.unsaid.items() if step == number]:  # it was not repeated
+            self._unpark(unsaid)
         if not self.before and self.never is not None:
             never, self.never = self.never, None
             self._loop.call_soon(never)
@@ -409,8 +417,11 @@ class Recorder:
 
     def come_again(self, sent: Sent, message: Message) -> None:
         """A step that is repeated sends what it has sent before: now its receiver may handle it."""
-        self.unsaid.discard(sent.number)
-        if (again := self._parked.pop(sent.number, None)) is not None:
+        self._unpark(sent.number)
+
+    def _unpark(self, number: int) -> None:
+        self.unsaid.pop(number, None)
+        if (again := self._parked.pop(number, None)) is not None:
             again()
 
     def park(self, number: int, again: Callable[[], None]) -> bool:
@@ -439,8 +450,7 @@ class Recorder:
         shadow = self._shadows.get(id(agent))
         if shadow is None:
             shadow = self._shadows[id(agent)] = Shadow(agent, self.border, self.redacted)
-            if id(agent) in self._built:
-                shadow.take()
+            shadow.take()
         return shadow
 
     def restored(self, agent: GenAgent, values: dict[str, bytes]) -> None:
@@ -456,8 +466,13 @@ class Recorder:
             states += self._keep(change, found)
         if self.address(step.agent) == step.address:  # else it has left, and nothing of it is kept
             found[step.address] = step.agent
+        at_work = {id(other.agent) for other in self._steps.values() if other is not step}
         for address, agent in found.items():
-            changed = self._shadow(agent).change()
+            shadow = self._shadow(agent)
+            # What a step of another agent has changed so far is kept when that one ends.
+            changed = shadow.change(fields=agent is step.agent or id(agent) not in at_work)
+            if address not in self._told and id(agent) not in self._built:
+                changed = True, shadow.whole()
             if changed is not None:
                 self._told.add(address)
                 states.append(State(address, *changed))
@@ -506,7 +521,7 @@ class Recorder:
         self.number += 1
         if step is not None:
             step.posts += 1
-            step.last = message if event is None else None
+            step.last = message.id if event is None else message.id + ROOM
         known = message.id == self._last_message  # an event goes to one listener after the other
         self._last_message = message.id
         self._note(
@@ -525,10 +540,10 @@ class Recorder:
         if step is not None:
             self._effect(step, 0, "refused", question.id, "pure", "failed", step.time, answer=written_error(error))
 
-    def not_sent(self, step: Step | None, message: Message, error: BaseException) -> None:
-        """Sending a message raised an error."""
+    def not_sent(self, step: Step | None, message: str, error: BaseException) -> None:
+        """Sending a message raised an error, or waiting for room after it was emitted."""
         if step is not None:
-            self._effect(step, 0, "unsent", message.id, "pure", "failed", step.time, answer=written_error(error))
+            self._effect(step, 0, "unsent", message, "pure", "failed", step.time, answer=written_error(error))
 
     def abandoned(self, step: Step | None, question: Message) -> None:
         """Nobody waits for the reply to a question any more."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
@@ -20,6 +21,7 @@ from llm_net.ports import Journal
 from llm_net.record import Begun, Effect, End, Ended, Fact, Select, Sent, State
 from llm_net.runtime.cell import Cell, Entry
 from llm_net.runtime.past import Decoder, entry_of, recorder_of, route_to
+from llm_net.runtime.place import Route
 from llm_net.runtime.recorder import Recorder, Step
 from llm_net.runtime.state import Fields, stored
 from llm_net.runtime.waiting import Handled
@@ -51,9 +53,10 @@ class Replayer(Recorder):
         self._ends: dict[int, Ended] = {}
         self._held: dict[int, tuple[Cell, Entry]] = {}
         self._absent: list[tuple[Sent, Message]] = []  # to whom a step that is yet to come brings the receiver
-        self._states_told: dict[str, list[State]] = {}  # the states of agents, so far
+        self._expected: dict[int, Sequence[State]] = {}  # by the end of a step, the state of its agent
         self._taken: dict[str, Sent] = {}  # replies by question
         records: dict[str, bytes] = {}
+        states: dict[str, list[State]] = {}
         for fact in facts:
             match fact:
                 case Sent():
@@ -70,6 +73,10 @@ class Replayer(Recorder):
                     self.met(fact)
                 case Ended():
                     self._done.setdefault(fact.number, []).append(fact)
+                    for state in fact.states:
+                        before = [] if state.whole else states.get(state.agent, [])
+                        states[state.agent] = [*before, state]
+                    self._expected[fact.seq] = states.get(fact.agent, ())
                     if fact.end != "retried":
                         self._ends[fact.number] = fact
                 case _:
@@ -80,6 +87,8 @@ class Replayer(Recorder):
             self._script.setdefault(agent, deque()).append(number)
         self._decoder = Decoder(run, self, records)
         self._whole = all(number in self._ends for number, sent in self._sent.items() if sent.waits)
+        self._routes: dict[str, Route] = {}  # to all who were there
+        self._arrive()
         self.late = self._arrive
         run.open = True  # until all is here
         for sent in self._sent.values():
@@ -109,16 +118,18 @@ class Replayer(Recorder):
     def _hold(self, sent: Sent, message: Message) -> bool:
         """Let it wait. False if its receiver is not there."""
         run, agent = self._live, self._ends[sent.number].agent
-        try:
-            route = route_to(run, sent.receiver)
-        except UnknownAddress:
+        route = self._routes.get(sent.receiver)
+        if route is None:
             return False
         self._held[sent.number] = route.cell, entry_of(run, sent, message, route)
         self._release(agent)
         return True
 
     def _arrive(self) -> None:
-        """Somebody came into a network."""
+        """Somebody came into a network. Who leaves it may still be waited for: somebody else's steps may be ahead here."""
+        for address in {sent.receiver for sent in self._sent.values() if sent.waits}:
+            with suppress(UnknownAddress):
+                self._routes[address] = route_to(self._live, address)
         self._absent = [(sent, message) for sent, message in self._absent if not self._hold(sent, message)]
 
     def _release(self, agent: str) -> None:
@@ -177,15 +188,10 @@ class Replayer(Recorder):
             raise Diverged(
                 step.address, number, "its end", recorded.error or recorded.end, self._sentence(error) or end
             )
-        for state in recorded.states:
-            told = self._states_told.setdefault(state.agent, [])
-            if state.whole:
-                told.clear()
-            told.append(state)
         self._states(step)  # brings what is kept of the agent up to date
         if self.address(step.agent) != step.address:
             return  # it has left
-        if type(step.agent).concurrency == 1 and (kept := self._states_told.get(step.address)):
+        if type(step.agent).concurrency == 1 and (kept := self._expected.get(recorded.seq)):
             before = stored(kept[0].body, [state.body for state in kept[1:]])
             now = self._shadow(step.agent).kept
             for name, data in before.items():

@@ -145,7 +145,9 @@ class LocalRun:
         self.blocked: dict[Handled, tuple[Future[None], Sequence[Waiter]]] = {}
         self.abandoned: set[str] = set()
         self.idle: list[Body] = []  # workers with nothing to do
-        self.crowding: dict[Handled, Cell | Tap] = {}  # who emitted more than a listener or reader can take
+        self.crowding: dict[
+            Handled, Cell | Tap | BaseException
+        ] = {}  # who emitted more than a listener or reader can take
         # cold
         self.result: Message | None = None
         self.taps: list[Tap] = []
@@ -778,7 +780,11 @@ class LocalRun:
         if added is not None or (self.recorder is not None and self.recorder.replays):
             return
         for cell in list(self.engine.cells.values()):
-            gone = [entry for entry in cell.queue if entry[1] is self and not _lives(cell.agent, entry[3])]
+            gone = [
+                entry
+                for entry in cell.queue
+                if entry[1] is self and not _lives(cell.agent, entry[3]) and not self._has_begun(entry)
+            ]
             for entry in gone:
                 cell.queue.remove(entry)
                 address = entry[3].address(cell.agent)
@@ -793,6 +799,10 @@ class LocalRun:
             for cell in idle:
                 if id(cell.agent) not in here:
                     del self.engine.cells[id(cell.agent)]
+
+    def _has_begun(self, entry: Entry) -> bool:
+        """Whether an earlier life of the run began to handle this."""
+        return self.recorder is not None and self.recorder.has_begun(entry[6])
 
     def _tick(self, agent: GenAgent, place: Place) -> None:
         """Start the periodic handlers of an agent, once."""

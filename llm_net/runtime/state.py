@@ -137,9 +137,13 @@ class Shadow:
         """As it is now, it need not be kept: whoever builds the network builds it so."""
         self._bytes.update(self._news())
 
-    def change(self) -> tuple[bool, bytes] | None:
-        """What is new since the last time: whether it is the whole state, and its JSON. None for nothing."""
-        changed = self._news()
+    def change(self, *, fields: bool = True) -> tuple[bool, bytes] | None:
+        """What is new since the last time: whether it is the whole state, and its JSON. None for nothing.
+
+        Args:
+            fields: whether to look at the fields, or only at the members and links of a network.
+        """
+        changed = self._news(fields=fields)
         if not changed:
             return None
         old = self._bytes
@@ -153,16 +157,20 @@ class Shadow:
             self._changes += 1
             self._grown += len(body)
             return False, body
-        self._changes = self._grown = 0
-        body = _object(*old.items())
-        self._size = len(body)
-        return True, body
+        return True, self.whole()
 
-    def _news(self) -> dict[str, bytes]:
+    def whole(self) -> bytes:
+        """All that is kept, as JSON: what is new from now on is new to this."""
+        self._changes = self._grown = 0
+        body = _object(*self._bytes.items())
+        self._size = len(body)
+        return body
+
+    def _news(self, *, fields: bool = True) -> dict[str, bytes]:
         old = self._bytes
         changed: dict[str, bytes] = {}
         present = self._agent.__dict__
-        for name in self._fields.names:
+        for name in self._fields.names if fields else ():
             value = present[name]
             if isinstance(value, _ATOMS):
                 if name in self._values and self._values[name] is value:

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_net import GenAgent, GenNetwork, Limits, Mailbox, Message, simulation
-from llm_net.errors import Diverged, InDoubt, LlmNetError, MailboxFull, NotResumable, UnknownAddress
+from llm_net.errors import Diverged, InDoubt, LlmNetError, NotResumable, UnknownAddress
 from llm_net.journal import MemoryJournal
-from llm_net.record import Begun, Effect, Fact, Sent
-from tests.journal.crashes import Crash, check_order, check_record, crash, facts_of, last_time
+from llm_net.record import Begun, Effect, Fact
+from tests.journal.crashes import Crash, check_order, check_record, crash, doubts, facts_of, last_time
 from tests.journal.plays import World
 from tests.runtime.test_programs import NAMES, Program, programs
 
@@ -79,8 +79,6 @@ class Actor(GenAgent):
                 await self.effect(what, lambda key: self.outside.keyed(what, key), repeats="idempotent")
             case ("fail",):
                 raise ValueError("as written")
-            case "leave", name if name in self.network:
-                self.network.remove(name)
             case "join", name if f"{name}+" not in self.network:
                 self.network.add(type(self)(id=f"{name}+", acts=self.acts))
             case "call", name, timeout:
@@ -88,19 +86,27 @@ class Actor(GenAgent):
             case "gather", those, k, timeout:
                 await self.gather([self.to(name, ttl) for name in those], k=k, timeout=timeout)
             case "both", one, other:
-                with suppress(ExceptionGroup):
-                    async with asyncio.TaskGroup() as group:
-                        for name in (one, other):
-                            group.create_task(self.ask(self.to(name, ttl)))
+                with suppress(LlmNetError):
+                    await self.gather([self.to(one, ttl), self.to(other, ttl)], k=1)
             case "within", seconds, name:
                 with suppress(TimeoutError, LlmNetError):  # which of them comes first is on no record
                     async with asyncio.timeout(seconds):
                         await self.call(self.to(name, ttl))
             case _:
-                pass
+                pass  # those who leave are in the play `members`
 
-    async def ask(self, message: Message) -> None:
-        await self.call(message, timeout=5.0)
+
+class Start(GenAgent):
+    roots: list[str]
+
+    def request(self, message: Message) -> list[Message]:
+        return [Message(receiver=root, metadata={"ttl": 3}) for root in self.roots]
+
+    def response(self, message: Message) -> None:
+        pass
+
+    def note(self, message: Message) -> None:
+        pass
 
 
 class Narrow(Actor):
@@ -124,6 +130,7 @@ KINDS: list[type[Actor]] = [Actor, Narrow, Picky, Forgetful, Wide]
 
 def network_of(program: Program) -> GenNetwork:
     networks = [GenNetwork(id=f"n{level}", supervision=program.supervision[level]) for level in range(3)]
+    networks[0].add(Start(id="start", roots=program.roots))
     networks[0].add(networks[1])
     networks[1].add(networks[2])
     for name in NAMES:
@@ -134,13 +141,6 @@ def network_of(program: Program) -> GenNetwork:
     return networks[0]
 
 
-def roots_of(program: Program) -> list[Message]:
-    return [
-        Message(id=f"root{n}", receiver=root, sender="boss", metadata={"ttl": 3})
-        for n, root in enumerate(program.roots)
-    ]
-
-
 def lived(program: Program, after: Crash, run: str | None) -> tuple[list[Fact], str]:
     """One life, from its beginning or from what another left."""
     Actor.outside = after.world
@@ -149,28 +149,25 @@ def lived(program: Program, after: Crash, run: str | None) -> tuple[list[Fact], 
     async def main() -> tuple[list[Fact], str]:
         journal = MemoryJournal()
         if run is None:
-            going = network.run(journal=journal, limits=LIMITS)
+            going = network.run(Message(receiver="start"), journal=journal, limits=LIMITS)
         else:
             await journal.write(run, after.facts)
             going = network.resume(journal, run, settle=after.settle, limits=LIMITS)
-        known = {fact.id for fact in after.facts if isinstance(fact, Sent)}
         try:
             async with going:
-                for root in roots_of(program):
-                    if root.id not in known:
-                        with suppress(UnknownAddress, MailboxFull):
-                            await going.send(root)
+                pass
         except (Diverged, InDoubt, NotResumable):
             raise
         except (LlmNetError, ValueError) as error:
-            assert not isinstance(error.__cause__, (Diverged, InDoubt, NotResumable)), error  # noqa: PT017 - others may be
+            if isinstance(error.__cause__, (Diverged, InDoubt, NotResumable)):
+                raise
         assert going.status in ("done", "failed", "limited"), going.status
         return await facts_of(journal, going.id), going.id
 
     return simulation.run(main(), start=last_time(after.facts) + timedelta(microseconds=1))
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(programs, cuts)
 def test_whatever_a_program_does_no_crash_loses_or_doubles_anything(
     program: Program, cuts: Sequence[tuple[float, bool]]
@@ -179,7 +176,7 @@ def test_whatever_a_program_does_no_crash_loses_or_doubles_anything(
     after = Crash([], World(), {})
     facts, run = lived(program, after, None)
     for where, happened in cuts:
-        after = crash(facts, 1 + round(where * (len(facts) - 1)), happened=happened)
+        after = crash(facts, 2 + round(where * (len(facts) - 2)), happened=happened)
         replay(program, after.facts, run)
         facts, _ = lived(program, after, run)
         check_record(facts, resent=True)
@@ -190,7 +187,8 @@ def test_whatever_a_program_does_no_crash_loses_or_doubles_anything(
             for fact in facts
             if isinstance(fact, Effect) and fact.kind == "effect" and fact.n and fact.status == "done"
         )
-        assert after.world.done == done
+        in_doubt = Counter(effect.name for effect in doubts(facts))  # of steps of agents that were removed meanwhile
+        assert after.world.done - in_doubt <= done <= after.world.done
     assert sum(isinstance(fact, Begun) for fact in facts) <= len(cuts) + 1
 
 
