@@ -32,6 +32,11 @@
         Diverged               the code does something else than the record says
         InDoubt                a call that must not be repeated may have happened
         EffectFailed           what a call to the outside raised when it was recorded
+      PlaceError
+        NotMovable             an agent cannot live in another process
+        NodeLost               the process in which an agent lived is gone
+        CarrierFailed          nodes cannot reach each other
+        FarError               an exception of another process, of a class that is not known here
       ModelError
         ModelUnavailable       the model cannot be reached or started
         RateLimited            the provider asks us to wait
@@ -454,6 +459,56 @@ class EffectFailed(JournalError):
 
 
 # ---------------------------------------------------------------------------------------------- models
+
+
+class PlaceError(LlmNetError):
+    """Agents cannot live, or live no more, where they were placed."""
+
+
+@dataclass(eq=False)
+class NotMovable(PlaceError):
+    """An agent cannot live in another process."""
+
+    address: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.address!r} cannot live in another process: {self.problem}"
+
+
+@dataclass(eq=False)
+class NodeLost(PlaceError):
+    """The process in which an agent lived is gone, and with it what it was doing. Trying again finds another process."""
+
+    transient = True
+    node: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"node {self.node!r} is lost: {self.problem}; a network with supervision=Retry(…) goes on elsewhere"
+
+
+@dataclass(eq=False)
+class CarrierFailed(PlaceError):
+    """Nodes cannot reach each other."""
+
+    transient = True
+    where: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"no way to other nodes by {self.where}: {self.problem}"
+
+
+@dataclass(eq=False)
+class FarError(PlaceError):
+    """An exception of another process, of a class that is not known here; its traceback is among the notes."""
+
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
 
 
 @dataclass(eq=False)

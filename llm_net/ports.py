@@ -337,3 +337,88 @@ class Handling(Protocol):
     def effect(
         self, name: str, call: Callable[..., Awaitable[T] | T], type: TypeAdapter[T], repeats: Repeats
     ) -> Awaitable[T]: ...
+
+
+# ---------------------------------------------------------------------------------------------- other places
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to be the only one that does something, for a while.
+
+    Args:
+        epoch: grows by one each time that the right goes to another holder, or to the same one after it had run out.
+        until: when it runs out, by the clock of `time.monotonic` of this process, counted from before it was asked for.
+    """
+
+    name: str
+    holder: str
+    epoch: int
+    until: float
+
+
+class Carrier(Protocol):
+    """Brings bytes from node to node; a node is a process that hosts agents.
+
+    It may lose, double and reorder what it carries: a `Link` over it mends that. What it says of who sent is true: no
+    node can speak as another. `largest` is how many bytes it takes at a time.
+    """
+
+    @property
+    def largest(self) -> int: ...
+
+    async def join(self, node: str, hear: Callable[[str, bytes], None], *, about: bytes = b"") -> None:
+        """Be there under this name, which `hear` is then told bytes by: who sent them, and the bytes. Once for a carrier.
+
+        Args:
+            node: letters, digits, "-" and "_".
+            about: what others see of this node in `watch`; at most 1,000 bytes.
+
+        Raises:
+            CarrierFailed: it cannot be reached, or somebody else has that name.
+        """
+        ...
+
+    async def send(self, node: str, data: bytes) -> None:
+        """Bring bytes on their way, in order as far as it can; waits while too many are under way. Nobody there: they are
+        lost."""
+        ...
+
+    def watch(self) -> AsyncIterator[Mapping[str, bytes]]:
+        """Who is there, with what they say about themselves: now, and after each change. Whoever is silent for some seconds is
+        not there any more."""
+        ...
+
+    async def lease(self, name: str, *, seconds: float) -> Lease:
+        """Take a lease, or renew it, for this node. Gives the lease of whoever has it: look at `holder`. For 0 seconds, give it
+        back."""
+        ...
+
+    async def aclose(self) -> None:
+        """Leave. May be called twice."""
+        ...
+
+
+class Link(Protocol):
+    """A line between two nodes: each frame of bytes arrives once and in the order sent, or the link breaks for both."""
+
+    @property
+    def far(self) -> str:
+        """The name of the node at the other end."""
+        ...
+
+    def begin(self, hear: Callable[[bytes], None], broken: Callable[[BaseException | None], None]) -> None:
+        """Hear each frame from now on (those that came before, at once), and, once, that it broke; None: it was closed."""
+        ...
+
+    def send(self, frame: bytes) -> None:
+        """Queue a frame of at most `LARGEST_FRAME` bytes; never waits. Lost if the link is broken."""
+        ...
+
+    async def room(self) -> None:
+        """Wait until less than a windowful waits to be sent, or it is broken."""
+        ...
+
+    def close(self) -> None:
+        """Send what waits, then end it."""
+        ...
