@@ -83,6 +83,26 @@ class Machine(Protocol):
         ...
 
 
+class Away(Protocol):
+    """The agents of a run that live on other nodes."""
+
+    def settle(self, run: LocalRun) -> None:
+        """Take their places: from now on their messages wait for `begin`."""
+        ...
+
+    async def begin(self) -> None:
+        """Have them made there. Raises PlaceError."""
+        ...
+
+    async def end(self) -> None:
+        """Take their state back, and leave the nodes."""
+        ...
+
+    def reset(self, agent: GenAgent) -> None:
+        """An agent begins anew, with the state that it has here."""
+        ...
+
+
 UNLIMITED = 1 << 62
 
 KEPT_DEAD_LETTERS = 1_000
@@ -92,7 +112,7 @@ class LocalRun:
     """A run in this event loop: see `ports.Run`. `seed` is the one it was given or made."""
 
     __slots__ = (
-        "_attempts", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_failing", "_held",
+        "_attempts", "_away", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_failing", "_held",
         "_journal", "_machine", "_may_restart", "_randoms", "_retries", "_seconds", "_status", "_threads", "_ticking", "_ticks",
         "_timers", "_told", "_watching", "_working", "abandoned", "agent", "blocked", "context", "crowding", "ended",
         "engine", "id", "idle", "limits", "max_depth", "max_messages", "observers", "open", "outside", "outsiders",
@@ -113,8 +133,10 @@ class LocalRun:
         machine: Callable[[], Machine],
         journal: Journal | None = None,
         past: Past | None = None,
+        away: Away | None = None,
     ) -> None:
         self.id = id
+        self._away = away
         self.seed = seed
         self.source = source
         self.world = world
@@ -127,7 +149,7 @@ class LocalRun:
         self.outside: AbstractObject | None = None  # who spoke from there last
         self.outsiders: set[str] = set()  # and the ids of all who did
         self.engine: Machine | None = None
-        self.place = Place(agent if isinstance(agent, GenNetwork) else None, None, "", self._cell_of)
+        self.place = Place(agent if isinstance(agent, GenNetwork) else None, None, "", self.cell_of)
         # hot
         self.over = False
         self.recorder: Recorder | None = None
@@ -270,8 +292,12 @@ class LocalRun:
         if self.limits.seconds is not None:
             self._timers.add(engine.loop.call_later(self.limits.seconds, self.limit_reached, "seconds"))
         try:
+            if self._away is not None:
+                self._away.settle(self)
             if self._journal is not None:
                 self.recorder = await opened(self, self._journal)
+            if self._away is not None:
+                await self._away.begin()
             if self.root is not None:
                 self._post_from_outside(self.root)
         except BaseException as error:
@@ -720,6 +746,8 @@ class LocalRun:
             present = vars(handling.agent)
             present.clear()  # also of what was computed of the state that is lost
             present.update(fields)
+            if self._away is not None:
+                self._away.reset(handling.agent)
 
     def _copies(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Copies of what is an agent's own; other agents, what runs here, and what cannot be copied (a client, a lock), are
@@ -737,7 +765,8 @@ class LocalRun:
 
     # ------------------------------------------------------------------------------------------ life
 
-    def _cell_of(self, agent: GenAgent) -> Cell:
+    def cell_of(self, agent: GenAgent) -> Cell:
+        """The cell of an agent, with its state at the start where that may be wanted again."""
         assert self.engine is not None
         cell = self.engine.cell_of(agent)
         if self._may_restart and cell.state is None:
@@ -906,6 +935,12 @@ class LocalRun:
 
     async def _close(self, engine: Machine) -> None:
         await _ended(self.tasks)
+        if self._away is not None:
+            try:
+                await self._away.end()
+            except Exception as error:
+                if self._error is None:
+                    self._status, self._error = "failed", error
         if self.recorder is not None:
             try:
                 await self.recorder.durable()

@@ -135,7 +135,13 @@ class Shadow:
 
     def take(self) -> None:
         """As it is now, it need not be kept: whoever builds the network builds it so."""
-        self._bytes.update(self._news())
+        self.news()
+
+    def news(self) -> dict[str, bytes]:
+        """The JSON of the fields that are different from the last time."""
+        changed = self._news()
+        self._bytes.update(changed)
+        return changed
 
     def change(self, *, fields: bool = True) -> tuple[bool, bytes] | None:
         """What is new since the last time: whether it is the whole state, and its JSON. None for nothing.
@@ -253,7 +259,8 @@ def members_in(data: bytes) -> dict[str, str]:
 
 def kind_of_agent(kind: type[GenAgent]) -> str:
     """The name of a class of agents, by which `agent_kind` finds it again."""
-    return f"{kind.__module__}:{kind.__qualname__}"
+    module = "__main__" if kind.__module__ == "__mp_main__" else kind.__module__
+    return f"{module}:{kind.__qualname__}"
 
 
 def agent_kind(name: str) -> type[GenAgent] | None:

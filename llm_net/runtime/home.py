@@ -1,0 +1,717 @@
+"""The home of a run whose agents live on other nodes: it keeps their mailboxes, and has their handlers run there.
+
+To the engine an agent that lives elsewhere has one handler for everything: a coroutine that tells the node of the message,
+does what the handler there wants done (`Errand`), and ends as it ends. So order, limits, calls, deadlocks, supervision and the
+journal are those of any run: nothing but the handler's own code runs on the node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import Future, Task
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, cast
+
+from pydantic import TypeAdapter
+from pydantic_core import from_json, to_json
+
+from llm_net.address import AbstractObject
+from llm_net.base import GenAgent, GenNetwork
+from llm_net.chat import Chunk, Completion, Price, Request, TextDelta
+from llm_net.dispatch import ASYNC, Handler
+from llm_net.errors import LlmNetError, NodeLost, NotMovable
+from llm_net.message import Message, origin
+from llm_net.ports import Link
+from llm_net.record import Repeats
+from llm_net.runtime import frames
+from llm_net.runtime.engine import Engine
+from llm_net.runtime.frames import (
+    EMBEDDINGS,
+    NOWHERE,
+    PRICE,
+    TIME,
+    TO_AGENT,
+    far,
+    frame,
+    joined,
+    near,
+    parts_of,
+    read_request,
+)
+from llm_net.runtime.handling import LocalHandling
+from llm_net.runtime.moving import Manifest, modules_of, why_not
+from llm_net.runtime.recorder import COMPLETION
+from llm_net.runtime.run import LocalRun
+from llm_net.wire import Line
+
+GRACE = 5.0
+"""Seconds that a node has to end what was cancelled; then it is given up."""
+
+ANYTHING: TypeAdapter[object] = TypeAdapter(object)
+
+
+class Hosts(Protocol):
+    """Where nodes come from: worker processes, a cluster."""
+
+    async def open(self, run: str) -> Sequence[Link]:
+        """Links to the nodes of a run, one at least."""
+        ...
+
+    async def replace(self, lost: Link) -> Link:
+        """A link to another node than one that is lost. Raises PlaceError if there is none."""
+        ...
+
+    async def release(self, links: Iterable[Link]) -> None:
+        """The run is over, and its links closed."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """An agent that lives elsewhere."""
+
+    agent: GenAgent
+    number: int
+    node: FarNode | None = None  # None: not begun yet
+    fresh: bool = True  # whether the node has the state that it had here
+    worked: bool = False  # whether it has another one there since
+
+
+@dataclass(slots=True, eq=False)
+class Errand:
+    """A message that is being handled on a node, as seen from home."""
+
+    number: int
+    handling: LocalHandling
+    wanted: deque[tuple[int, int, list[Any]]] = field(default_factory=deque)
+    """What the handler itself wants done next: a kind of frame, its question, what it says."""
+    arrived: Future[None] | None = None
+    lost: BaseException | None = None
+    deferred: BaseException | None = None
+    """What an event that was emitted raised: met at the next step."""
+    doing: int = 0  # the question that is being seen to
+    dropped: bool = False
+    inside: dict[int, Task[None]] = field(default_factory=dict)
+    asked: dict[int, Future[bytes]] = field(default_factory=dict)
+    streams: dict[int, asyncio.Queue[bytes | BaseException]] = field(default_factory=dict)
+
+    def wake(self) -> None:
+        if self.arrived is not None and not self.arrived.done():
+            self.arrived.set_result(None)
+
+    def meet_deferred(self) -> None:
+        """Raise what an event that was emitted raised."""
+        if (error := self.deferred) is not None:
+            self.deferred = None
+            raise error
+
+    def lose(self, error: BaseException) -> None:
+        """Its node is gone."""
+        self.lost = error
+        for future in self.asked.values():
+            if not future.done():
+                future.set_exception(error)
+        for pieces in self.streams.values():
+            pieces.put_nowait(error)
+        self.wake()
+
+
+class FarNode:
+    """A node, as seen from home."""
+
+    def __init__(self, home: Home, link: Link, number: int) -> None:
+        self._home = home
+        self.link = link
+        self.number = number
+        self.errands: dict[int, Errand] = {}
+        self.line = Line(ancestors=100, address=home.manifest.written, directory=home.manifest)
+        self.changed: set[int] = set()  # networks of which it has an old roll
+        self.lost: BaseException | None = None
+        self.ready: Future[None] = home.run.loop.create_future()
+        self.states: Future[bytes] | None = None
+        self.closed: Future[None] = home.run.loop.create_future()
+
+    def begin(self, opening: bytes) -> None:
+        self.link.begin(self._hear, self._broken)
+        self.link.send(opening)
+
+    def _broken(self, error: BaseException | None) -> None:
+        self.lost = error or NodeLost(self.link.far, "it closed its link")
+        if not self.closed.done():
+            self.closed.set_result(None)
+        if not self.ready.done():
+            self.ready.set_exception(self.lost)
+        if self.states is not None and not self.states.done():
+            self.states.set_exception(self.lost)
+        self._home.lost(self)
+        for errand in list(self.errands.values()):
+            errand.lose(self.lost)
+
+    def _hear(self, data: bytes) -> None:
+        try:
+            self._take(data)
+        except (
+            LlmNetError,
+            ValueError,
+            LookupError,
+        ) as wrong:  # it does not speak as agreed: whoever it is, it is not ours
+            self.link.close()
+            self._broken(NodeLost(self.link.far, f"it said what cannot be understood: {wrong}"))
+
+    def _take(self, data: bytes) -> None:
+        kind, number, question = frames.head_of(data)
+        match kind:
+            case frames.READY:
+                (problem,) = parts_of(data, 1)
+                if not self.ready.done():
+                    if problem:
+                        self.ready.set_exception(near(problem))
+                    else:
+                        self.ready.set_result(None)
+                return
+            case frames.STATES:
+                if self.states is not None and not self.states.done():
+                    self.states.set_result(parts_of(data, 1)[0])
+                return
+            case frames.CLOSED:
+                if not self.closed.done():
+                    self.closed.set_result(None)
+                return
+        said = self._said(kind, data)  # read in any case: a line remembers what crossed it
+        errand = self.errands.get(number)
+        if errand is None:
+            return  # it ended meanwhile
+        match kind:
+            case frames.TOLD:
+                if (future := errand.asked.pop(question, None)) is not None and not future.done():
+                    future.set_result(said[0])
+            case frames.PIECE:
+                if (pieces := errand.streams.get(question)) is not None:
+                    pieces.put_nowait(said[0])
+            case frames.DROP:
+                self._drop(errand, question)
+            case _ if question & frames.INSIDE:
+                work = self._home.see_to(self, errand, kind, question, said)
+                task = asyncio.get_running_loop().create_task(work, context=errand.handling.body.context.copy())
+                errand.inside[question] = task
+                task.add_done_callback(lambda _: errand.inside.pop(question, None))
+            case _:
+                errand.wanted.append((kind, question, said))
+                errand.wake()
+
+    def _said(self, kind: int, data: bytes) -> list[Any]:
+        match kind:
+            case frames.POST:
+                (message,) = parts_of(data, 1)
+                return [self.line.decode(message)]
+            case frames.CALL:
+                timeout, message = parts_of(data, 2)
+                return [from_json(timeout), self.line.decode(message)]
+            case frames.GATHER:
+                terms, messages = parts_of(data, 2)
+                k, timeout, tells = from_json(terms)
+                return [k, timeout, tells, [self.line.decode(each) for each in frames.taken_apart(messages)]]
+            case frames.EMIT:
+                event, message = parts_of(data, 2)
+                return [event.decode(), self.line.decode(message)]
+            case frames.END:
+                how, ids, fields, what = parts_of(data, 4)
+                told: object = self.line.decode(what) if how == b"m" else near(what) if how == b"e" else None
+                return [told, from_json(ids), fields]
+            case frames.CHANGE | frames.MODEL | frames.EFFECT:
+                return parts_of(data, 2)
+            case frames.DELAY | frames.TOLD | frames.PIECE | frames.DROP:
+                return parts_of(data, 1)
+            case _:
+                raise ValueError(f"a frame of kind {kind}")
+
+    def _drop(self, errand: Errand, question: int) -> None:
+        if (task := errand.inside.get(question)) is not None:
+            task.cancel()
+        elif errand.doing == question:
+            errand.dropped = True
+            errand.handling.body.task.cancel()
+        else:
+            errand.wanted = deque(each for each in errand.wanted if each[1] != question)
+
+
+class Home:
+    """What a run knows of its agents that live elsewhere.
+
+    Args:
+        hosts: where its nodes come from.
+        chosen: those that shall live there; None for all that can.
+        imports: whether nodes are told which modules to import; else they have them.
+    """
+
+    def __init__(self, hosts: Hosts, chosen: Iterable[str] | None = None, *, imports: bool = False) -> None:
+        self._hosts = hosts
+        self._chosen = None if chosen is None else list(chosen)
+        self._imports = imports
+        self.manifest = Manifest()
+        self.nodes: list[FarNode] = []
+        self._seats: dict[int, Seat] = {}
+        self._errands = 0
+        self._watched: list[GenNetwork] = []
+        self._begun = False
+
+    # ------------------------------------------------------------------------------------------ the run's words
+
+    def settle(self, run: LocalRun) -> None:
+        """Take the places of the agents that shall live elsewhere: from now on their messages wait for `begin`."""
+        self.run = Running(run)
+        self.manifest.outsiders = run.outsiders
+        self.manifest.add(run.agent)
+        for agent in self._choose(run.agent):
+            number = self.manifest.number(agent)
+            assert number is not None
+            self._seats[id(agent)] = Seat(agent, number)
+            cell = run.cell_of(agent)
+            cell.handlers = _everything(self._handle)
+            cell.started = True
+        self.ready: Future[None] = self.run.loop.create_future()
+
+    def _choose(self, outermost: GenAgent) -> list[GenAgent]:
+        if self._chosen is None:
+            return [agent for agent in self.manifest.agents.values() if why_not(agent) is None]
+        found: dict[int, GenAgent] = {}
+        for address in self._chosen:
+            agent = outermost
+            if isinstance(outermost, GenNetwork):
+                agent = outermost[address]
+            elif address != outermost.id:
+                raise NotMovable(address, f"there is only {outermost.id!r}")
+            inside = [agent] if not isinstance(agent, GenNetwork) else [inner for _, inner in agent.walk()]
+            for one in inside:
+                if (problem := why_not(one)) is None:
+                    found[id(one)] = one
+                elif not isinstance(one, GenNetwork):
+                    raise NotMovable(one.id, problem)
+        return list(found.values())
+
+    async def begin(self) -> None:
+        """Open links to the nodes, and have the agents made there."""
+        if not self._seats:
+            self.ready.set_result(None)
+            return
+        try:
+            links = await self._hosts.open(self.run.id)
+            self.manifest.renew()
+            self.nodes = [FarNode(self, link, number) for number, link in enumerate(links, 1)]
+            for number, seat in enumerate(self._seats.values()):
+                seat.node = self.nodes[number % len(self.nodes)]
+            self._begun = True
+            for node in self.nodes:
+                node.begin(self._opening(node))
+            self._watch()
+            for node in self.nodes:
+                await node.ready
+        except BaseException as error:
+            self.ready.set_exception(error)
+            self.ready.exception()  # whoever waits for it hears of it; perhaps nobody does
+            raise
+        self.ready.set_result(None)
+
+    def _opening(self, node: FarNode) -> bytes:
+        seats = {seat.number for seat in self._seats.values() if seat.node is node}
+        agents = self.manifest.agents.values()
+        here = [self._seats[id(agent)].agent for agent in agents if id(agent) in self._seats]
+        run = {
+            "run": self.run.id,
+            "seed": self.run.seed,
+            "node": node.number,
+            "records": self.run.records,
+            "hears": self.run.observed,
+            "modules": modules_of(here) if self._imports else [],
+        }
+        return frame(frames.OPEN, 0, 0, to_json(run), self.manifest.described(agents, seats))
+
+    async def end(self) -> None:
+        """Take the agents' state back, and leave the nodes."""
+        self._unwatch()
+        for node in self.nodes:
+            if node.lost is None:
+                await self._take_back(node)
+        for node in self.nodes:
+            if node.lost is None:
+                node.link.send(frame(frames.CLOSE))
+                await self._in_time(node.closed)
+                node.link.close()
+        for seat in self._seats.values():
+            cell = self.run.run.cell_of(seat.agent)
+            cell.handlers, cell.started = {}, False
+        if self._begun:
+            await self._hosts.release([node.link for node in self.nodes])
+
+    async def _take_back(self, node: FarNode) -> None:
+        wanted = [seat for seat in self._seats.values() if seat.node is node and seat.worked]
+        if not wanted:
+            return
+        node.states = self.run.loop.create_future()
+        node.link.send(frame(frames.STATES, 0, 0, to_json([seat.number for seat in wanted])))
+        if await self._in_time(node.states) and not node.states.exception():
+            for seat, fields in zip(wanted, from_json(node.states.result()), strict=True):
+                self.manifest.write(seat.agent, {name: to_json(value) for name, value in fields.items()})
+                seat.worked = False
+
+    async def _in_time(self, future: Future[Any]) -> bool:
+        await asyncio.wait([future], timeout=GRACE)
+        return future.done()
+
+    def reset(self, agent: GenAgent) -> None:
+        """An agent begins anew, with the state that it has here."""
+        if (seat := self._seats.get(id(agent))) is not None:
+            seat.fresh, seat.worked = False, False
+
+    # ------------------------------------------------------------------------------------------ one message
+
+    async def _handle(self, agent: GenAgent, message: Message) -> object:
+        """The handler of every agent that lives elsewhere."""
+        if not self.ready.done():
+            await asyncio.shield(self.ready)
+        handling = cast(LocalHandling, origin.get())
+        seat = self._seats[id(agent)]
+        node = await self._node_of(seat)
+        self._errands += 1
+        errand = Errand(self._errands, handling)
+        node.errands[errand.number] = errand
+        try:
+            self._tell(node, seat, errand, message)
+            await node.link.room()
+            return await self._follow(node, seat, errand)
+        except asyncio.CancelledError:
+            if node.lost is None:
+                node.link.send(frame(frames.CANCEL, errand.number))
+                await self._ended(errand)
+            raise
+        finally:
+            node.errands.pop(errand.number, None)
+            for task in list(errand.inside.values()):
+                task.cancel()
+
+    async def _node_of(self, seat: Seat) -> FarNode:
+        """The node of an agent: another one if that is lost."""
+        node = seat.node
+        assert node is not None
+        if node.lost is not None:
+            node = await self._replaced(node)
+        return node
+
+    async def _replaced(self, lost: FarNode) -> FarNode:
+        index = self.nodes.index(lost) if lost in self.nodes else -1
+        if index < 0:  # somebody else has seen to it
+            return next(seat.node for seat in self._seats.values() if seat.node is not None and seat.node.lost is None)
+        node = FarNode(self, await self._hosts.replace(lost.link), lost.number)
+        self.nodes[index] = node
+        for seat in self._seats.values():
+            if seat.node is lost:
+                seat.node, seat.fresh, seat.worked = node, True, False
+        node.begin(self._opening(node))
+        await node.ready
+        return node
+
+    def _tell(self, node: FarNode, seat: Seat, errand: Errand, message: Message) -> None:
+        handling = errand.handling
+        self._tell_changes(node)
+        if not seat.fresh:
+            node.link.send(frame(frames.MOVE, 0, 0, self.manifest.described([seat.agent], {seat.number})))
+        seat.fresh, seat.worked = True, handling.step is None
+        place = handling.place
+        if place.network is handling.agent and place.parent is not None:
+            place = place.parent
+        network = None if place.network is None else self.manifest.number(place.network)
+        more: dict[str, Any] = {}
+        if handling.heard is not None:
+            more["heard"] = [handling.heard.name, handling.heard.path]
+        if (step := handling.step) is not None:
+            again = f"/{step.tries}" if step.tries else ""
+            prefix = f"{self.run.seed:x}"
+            more |= {
+                "ids": f"{prefix}-{step.number}", "count": step.ids, "at": step.time, "random": f"{prefix}/{step.number}{again}",
+            }  # fmt: skip
+        elif handling.source is not None:
+            more |= {"ids": handling.source.new_id(), "count": 0, "at": handling.source.now().timestamp()}
+        where = TO_AGENT.pack(seat.number, NOWHERE if network is None else network)
+        said = node.line.encode(message)
+        node.link.send(frame(frames.HANDLE, errand.number, 0, where, to_json(more) if more else b"", said))
+
+    async def _follow(self, node: FarNode, seat: Seat, errand: Errand) -> object:
+        """Do what the handler wants done until it has ended. Gives the message that it returned."""
+        task = errand.handling.body.task
+        while True:
+            while not errand.wanted:
+                if errand.lost is not None:
+                    raise errand.lost
+                errand.arrived = asyncio.get_running_loop().create_future()
+                await errand.arrived
+            kind, question, said = errand.wanted.popleft()
+            if kind == frames.END:
+                return self._take_end(seat, errand, *said)
+            errand.doing = question
+            try:
+                await self.see_to(node, errand, kind, question, said)
+            except asyncio.CancelledError:
+                if not errand.dropped or self.run.run.over:
+                    raise
+                errand.dropped = False  # only this question is over
+                task.uncancel()
+            finally:
+                errand.doing = 0
+
+    def _take_end(self, seat: Seat, errand: Errand, told: object, ids: int, fields: bytes) -> object:
+        if (step := errand.handling.step) is not None:
+            step.ids = ids
+            self.manifest.write(
+                seat.agent, {name: to_json(value) for name, value in from_json(fields or b"{}").items()}
+            )
+        if isinstance(told, BaseException):
+            raise told
+        errand.meet_deferred()
+        return told
+
+    async def _ended(self, errand: Errand) -> None:
+        """Wait until a handler that was cancelled has ended; give its node up if it does not."""
+        end = asyncio.get_running_loop().time() + GRACE
+        while errand.lost is None and not any(kind == frames.END for kind, _, _ in errand.wanted):
+            errand.arrived = asyncio.get_running_loop().create_future()
+            try:
+                await asyncio.wait_for(errand.arrived, end - asyncio.get_running_loop().time())
+            except TimeoutError:
+                return
+            except asyncio.CancelledError:
+                continue  # it is being cancelled already
+
+    # ------------------------------------------------------------------------------------------ what it wants done
+
+    async def see_to(self, node: FarNode, errand: Errand, kind: int, question: int, said: list[Any]) -> None:
+        """Do one thing that a handler wants done, and tell it what came of it."""
+        answer, parts = b"", list[bytes]()
+        try:
+            errand.meet_deferred()
+            answer, parts = await self._do(node, errand, kind, question, said)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            if kind == frames.EMIT:
+                errand.deferred = error
+            answer, parts = b"e", [far(error)]
+        if kind == frames.EMIT or node.lost is not None:
+            return
+        self._tell_changes(node)
+        step = errand.handling.step
+        at = TIME.pack(0.0 if step is None else step.time)
+        node.link.send(frame(frames.ANSWER, errand.number, question, answer, at, joined(parts)))
+
+    async def _do(
+        self, node: FarNode, errand: Errand, kind: int, question: int, said: list[Any]
+    ) -> tuple[bytes, list[bytes]]:
+        handling = errand.handling
+        engine = handling.engine
+        match kind:
+            case frames.POST:
+                crowded = engine.post(handling, said[0], None)
+                if crowded is not None:
+                    await engine.room(handling, crowded)
+                await self._uncrowd(engine, handling)
+            case frames.EMIT:
+                handling.emit(said[0], said[1])
+            case frames.CALL:
+                reply = await handling.call(said[1], said[0])
+                return b"m", [node.line.encode(reply)]
+            case frames.GATHER:
+                k, timeout, tells, messages = said
+                failures: dict[Message, BaseException] = {}
+                replies = await handling.gather(messages, k, timeout, failures if tells else None)
+                failed = [
+                    to_json([index, from_json(far(failures[message]))])
+                    for index, message in enumerate(messages)
+                    if message in failures
+                ]
+                return b"g", [joined(failed), *(node.line.encode(reply) for reply in replies)]
+            case frames.MODEL:
+                return await self._ask_model(node, errand, question, from_json(said[0]), said[1])
+            case frames.EFFECT:
+                terms = from_json(said[0])
+                call = partial(self._call, node, errand, question)
+                repeats: Repeats = terms["repeats"]
+                result = await handling.effect(terms["name"], call, ANYTHING, repeats)
+                return b"j", [to_json(result)]
+            case frames.DELAY:
+                await handling.delay(from_json(said[0]))
+            case frames.CHANGE:
+                self._change(said[0], said[1], node)
+            case _:
+                raise ValueError(f"a frame of kind {kind}")
+        return b"", []
+
+    async def _uncrowd(self, engine: Engine, handling: LocalHandling) -> None:
+        crowded = handling.run.crowding.pop(handling, None)
+        if crowded is not None:
+            await engine.room(handling, crowded)
+
+    async def _call(self, node: FarNode, errand: Errand, question: int, key: str = "") -> object:
+        """Have the node make a call to the outside, now."""
+        return from_json(await self._ask(node, errand, question, key.encode()))
+
+    async def _ask(self, node: FarNode, errand: Errand, question: int, what: bytes) -> bytes:
+        future = errand.asked[question] = self.run.loop.create_future()
+        node.link.send(frame(frames.ASK, errand.number, question, what))
+        told = await future
+        if told.startswith(b"e"):
+            raise near(told[1:])
+        return bytes(told[1:])
+
+    async def _ask_model(
+        self, node: FarNode, errand: Errand, question: int, terms: Mapping[str, Any], asked: bytes
+    ) -> tuple[bytes, list[bytes]]:
+        number, name = terms["model"]
+        handling = errand.handling
+        if terms["how"] == "embed":
+            return b"j", [EMBEDDINGS.dump_json(await self.manifest.models[number].embed(from_json(asked)))]
+        request = read_request(asked)
+        if number is None:
+            model: Any = _ModelThere(
+                name, PRICE.validate_python(terms["price"]), partial(self._ask, node, errand, question),
+                partial(self._pieces, node, errand, question),
+            )  # fmt: skip
+        else:
+            model = self.manifest.models[number]
+        if terms["how"] == "alone":  # not on account of the run, as whoever calls the model itself
+            return b"j", [COMPLETION.dump_json(await model.complete(request))]
+        if terms["how"] == "complete":
+            return b"j", [COMPLETION.dump_json(await handling.complete(model, request))]
+        last: Completion | None = None
+        async with aclosing(handling.stream(model, request)) as chunks:
+            async for chunk in chunks:
+                if isinstance(chunk, Completion):
+                    last = chunk
+                else:
+                    node.link.send(frame(frames.PIECE, errand.number, question, chunk.text.encode()))
+        return b"j", [COMPLETION.dump_json(last)] if last is not None else []
+
+    async def _pieces(self, node: FarNode, errand: Errand, question: int) -> AsyncIterator[Chunk]:
+        """What a model says that is there, piece by piece."""
+        pieces = errand.streams[question] = asyncio.Queue()
+        try:
+            node.link.send(frame(frames.ASK, errand.number, question, b"stream"))
+            while True:
+                piece = await pieces.get()
+                if isinstance(piece, BaseException):
+                    raise piece
+                if piece[:1] == b"e":
+                    raise near(piece[1:])
+                if piece[:1] == b"t":
+                    yield TextDelta(piece[1:].decode())
+                else:
+                    yield COMPLETION.validate_json(piece[1:])
+                    return
+        finally:
+            del errand.streams[question]
+
+    # ------------------------------------------------------------------------------------------ networks that change
+
+    def _watch(self) -> None:
+        for agent in self.manifest.agents.values():
+            if isinstance(agent, GenNetwork) and self not in agent._graph.watchers:
+                agent._graph.watchers[self] = partial(self._changed, agent)
+                self._watched.append(agent)
+
+    def _unwatch(self) -> None:
+        for network in self._watched:
+            network._graph.watchers.pop(self, None)
+        self._watched.clear()
+
+    def _changed(self, network: GenNetwork, added: AbstractObject | None) -> None:
+        number = self.manifest.number(network)
+        assert number is not None
+        for node in self.nodes:
+            node.changed.add(number)
+
+    def _tell_changes(self, node: FarNode) -> None:
+        """Tell a node of networks that have changed, before it hears anything else."""
+        if not node.changed:
+            return
+        changed, node.changed = node.changed, set()
+        networks = [cast(GenNetwork, self.manifest.agents[number]) for number in sorted(changed)]
+        new = [agent for network in networks for member in network for agent in self.manifest.add(member)]
+        self.manifest.renew()
+        if new:
+            self._watch()
+            for other in self.nodes:
+                other.changed |= changed if other is not node else set()
+        known = [agent for network in networks for agent in (*network,)]
+        rolls = [[self.manifest.number(network), self.manifest.roll(network)] for network in networks]
+        node.link.send(frame(frames.CHANGE, 0, 0, self.manifest.described(known), to_json(rolls)))
+
+    def _change(self, described: bytes, rolls: bytes, node: FarNode) -> None:
+        """A handler on a node changed a network: so do we."""
+        self.manifest.make(described)
+        for number, roll in from_json(rolls):
+            self.manifest.call(number, roll)
+            node.changed.discard(number)
+        self.manifest.renew()
+        self._watch()
+
+    # ------------------------------------------------------------------------------------------ losses
+
+    def lost(self, node: FarNode) -> None:
+        """A node is gone, and its agents' state with it: they begin anew elsewhere, as they are known here."""
+        for seat in self._seats.values():
+            if seat.node is node:
+                seat.worked = False
+
+
+class Running:
+    """What home needs of a run."""
+
+    def __init__(self, run: LocalRun) -> None:
+        assert run.engine is not None
+        self.run = run
+        self.loop = run.engine.loop
+        self.id = run.id
+        self.seed = run.seed
+
+    @property
+    def records(self) -> bool:
+        return self.run.recorder is not None
+
+    @property
+    def observed(self) -> bool:
+        return bool(self.run.observers)
+
+
+class _ModelThere:
+    """A model that a node has, asked on account of the run."""
+
+    def __init__(
+        self,
+        name: str,
+        price: Price | None,
+        ask: Callable[[bytes], Coroutine[Any, Any, bytes]],
+        pieces: Callable[[], AsyncIterator[Chunk]],
+    ) -> None:
+        self.name, self.price = name, price
+        self._ask, self._pieces = ask, pieces
+
+    async def complete(self, request: Request) -> Completion:
+        return COMPLETION.validate_json(await self._ask(b"complete"))
+
+    def stream(self, request: Request) -> AsyncIterator[Chunk]:
+        return self._pieces()
+
+
+class _Everything(dict[Any, Any]):
+    """In place of the handlers of a cell: one for messages of every name and class."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return self if isinstance(key, str) else self["*"]
+
+
+def _everything(
+    handle: Callable[[GenAgent, Message], Coroutine[Any, Any, object]],
+) -> dict[str, dict[type[Message], Handler]]:
+    return _Everything({"*": Handler("*", "*", (Message,), handle, ASYNC)})
