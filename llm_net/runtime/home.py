@@ -30,6 +30,7 @@ from llm_net.record import Repeats
 from llm_net.runtime import frames
 from llm_net.runtime.engine import Engine
 from llm_net.runtime.frames import (
+    BODY,
     EMBEDDINGS,
     NOWHERE,
     PRICE,
@@ -128,7 +129,7 @@ class FarNode:
         self.link = link
         self.number = number
         self.errands: dict[int, Errand] = {}
-        self.line = Line(ancestors=100, address=home.manifest.written, directory=home.manifest)
+        self.line = Line(short=True, limit=BODY, address=home.manifest.written, directory=home.manifest)
         self.changed: set[int] = set()  # networks of which it has an old roll
         self.lost: BaseException | None = None
         self.ready: Future[None] = home.run.loop.create_future()
