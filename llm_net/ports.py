@@ -415,8 +415,13 @@ class Link(Protocol):
         """Queue a frame of at most `LARGEST_FRAME` bytes; never waits. Lost if the link is broken."""
         ...
 
+    @property
+    def full(self) -> bool:
+        """Whether a windowful waits to be sent: then wait for `room`."""
+        ...
+
     async def room(self) -> None:
-        """Wait until less than a windowful waits to be sent, or it is broken."""
+        """Wait until it is not full, or broken."""
         ...
 
     def close(self) -> None:

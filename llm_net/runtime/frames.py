@@ -29,6 +29,9 @@ from llm_net.errors import FarError, LlmNetError
 OPEN, READY, HANDLE, POST, CALL, GATHER, EMIT, MODEL, EFFECT, DELAY = range(1, 11)
 END, ANSWER, ASK, TOLD, PIECE, CANCEL, DROP, MOVE, CHANGE, STATES, CLOSE, CLOSED = range(11, 23)
 
+ROOM: Final = 0
+"""No frame: what is left of a POST that has to wait until a mailbox has room."""
+
 INSIDE: Final = 1 << 31
 """Added to the number of a question that a task of its own asks, inside the handler: others may be asked meanwhile."""
 

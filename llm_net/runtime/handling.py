@@ -46,7 +46,7 @@ from llm_net.runtime.outcome import read_error
 from llm_net.runtime.place import Place
 from llm_net.runtime.recorder import COMPLETION, Recorder, Step
 from llm_net.runtime.run import LocalRun
-from llm_net.runtime.step import Body
+from llm_net.runtime.step import Work
 from llm_net.runtime.waiting import Handled, Tally, Waiter
 
 if TYPE_CHECKING:
@@ -63,12 +63,19 @@ class LocalHandling(Handled):
 
     __slots__ = ("body", "engine", "run", "source")
 
-    def __init__(self, engine: Engine, run: LocalRun, body: Body) -> None:
+    def __init__(self, engine: Engine, run: LocalRun, body: Work) -> None:
         self.engine = engine
         self.run = run
         self.source: Source | None = run.source
         self.step = None
         self.body = body
+
+    def copy(self) -> LocalHandling:
+        """The same, for a message that is handled elsewhere while the worker goes on with others."""
+        copy = LocalHandling(self.engine, self.run, self.body)
+        copy.agent, copy.message, copy.cell, copy.place = self.agent, self.message, self.cell, self.place
+        copy.heard, copy.depth, copy.step, copy.source = self.heard, self.depth, self.step, self.source
+        return copy
 
     @property
     def network(self) -> AbstractObject:

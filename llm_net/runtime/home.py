@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
@@ -22,13 +22,12 @@ from pydantic_core import from_json, to_json
 from llm_net.address import AbstractObject
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.chat import Chunk, Completion, Price, Request, TextDelta
-from llm_net.dispatch import ASYNC, Handler
+from llm_net.dispatch import AWAY, Handler
 from llm_net.errors import LlmNetError, NodeLost, NotMovable
 from llm_net.message import Message, origin
 from llm_net.ports import Link
 from llm_net.record import Repeats
 from llm_net.runtime import frames
-from llm_net.runtime.engine import Engine
 from llm_net.runtime.frames import (
     BODY,
     EMBEDDINGS,
@@ -89,8 +88,14 @@ class Seat:
 class Errand:
     """A message that is being handled on a node, as seen from home."""
 
+    detached: ClassVar[bool] = True
+
     number: int
+    seat: Seat
     handling: LocalHandling
+    node: FarNode | None = None
+    task: Task[None] | None = None
+    """Who sees to it; nobody as long as nothing has to be waited for."""
     wanted: deque[tuple[int, int, list[Any]]] = field(default_factory=deque)
     """What the handler itself wants done next: a kind of frame, its question, what it says."""
     arrived: Future[None] | None = None
@@ -109,8 +114,10 @@ class Errand:
         if self.arrived is not None and not self.arrived.done():
             self.arrived.set_result(None)
 
-    def meet_deferred(self) -> None:
-        """Raise what an event that was emitted raised."""
+    def meet(self, told: object = None) -> None:
+        """Raise what the handler raised, or else what an event raised that it emitted."""
+        if isinstance(told, BaseException):
+            raise told
         if (error := self.deferred) is not None:
             self.deferred = None
             raise error
@@ -118,8 +125,8 @@ class Errand:
     def lose(self, error: BaseException) -> None:
         """Its node is gone: what it waits for is of no use any more, unless the step is repeated."""
         self.lost = error
-        if self.doing and self.handling.step is None:
-            self.handling.body.task.cancel()
+        if self.doing and self.handling.step is None and self.task is not None:
+            self.task.cancel()
         for future in self.asked.values():
             if not future.done():
                 future.set_exception(error)
@@ -140,6 +147,7 @@ class FarNode:
         self.changed: set[int] = set()  # networks of which it has an old roll
         self.lost: BaseException | None = None
         self.ready: Future[None] = home.run.loop.create_future()
+        self.told = False  # whether it is ready
         self.states: Future[bytes] | None = None
         self.closed: Future[None] = home.run.loop.create_future()
         self.successor: Task[None] | None = None  # at work to put another in its place
@@ -159,6 +167,9 @@ class FarNode:
         self._home.lost(self)
         for errand in list(self.errands.values()):
             errand.lose(self.lost)
+            if errand.task is None:
+                del self.errands[errand.number]
+                self._home.over(errand, self.lost)
 
     def _hear(self, data: bytes) -> None:
         try:
@@ -180,6 +191,7 @@ class FarNode:
                     if problem:
                         self.ready.set_exception(near(problem))
                     else:
+                        self.told = True
                         self.ready.set_result(None)
                 return
             case frames.STATES:
@@ -205,12 +217,13 @@ class FarNode:
                 self._drop(errand, question)
             case _ if question & frames.INSIDE:
                 work = self._home.see_to(self, errand, kind, question, said)
-                task = asyncio.get_running_loop().create_task(work, context=errand.handling.body.context.copy())
+                context = self._home.run.run.context.copy()
+                context.run(origin.set, errand.handling)
+                task = self._home.run.loop.create_task(work, context=context)
                 errand.inside[question] = task
                 task.add_done_callback(lambda _: errand.inside.pop(question, None))
             case _:
-                errand.wanted.append((kind, question, said))
-                errand.wake()
+                self._home.want(self, errand, kind, question, said)
 
     def _said(self, kind: int, data: bytes) -> list[Any]:
         match kind:
@@ -243,7 +256,8 @@ class FarNode:
             task.cancel()
         elif errand.doing == question:
             errand.dropped = True
-            errand.handling.body.task.cancel()
+            if errand.task is not None:
+                errand.task.cancel()
         else:
             errand.wanted = deque(each for each in errand.wanted if each[1] != question)
 
@@ -382,46 +396,178 @@ class Home:
 
     # ------------------------------------------------------------------------------------------ one message
 
-    async def _handle(self, agent: GenAgent, message: Message) -> object:
-        """The handler of every agent that lives elsewhere."""
-        if not self.ready.done():
-            await asyncio.shield(self.ready)
-        handling = cast(LocalHandling, origin.get())
-        step = handling.step
-        if step is None:
-            return await self._try(agent, message, handling)
-        before, replies = step.snapshot(), dict[str, Message]()
-        for _ in range(TRIES - 1):
-            try:
-                return await self._try(agent, message, handling, replies)
-            except NodeLost:  # all that came of it is on record: another node goes on
-                recorder = self.run.run.recorder
-                if recorder is None or self.run.run.over:
-                    raise
-                recorder.repeat(step, before, replies)
-        return await self._try(agent, message, handling, replies)
-
-    async def _try(
-        self, agent: GenAgent, message: Message, handling: LocalHandling, replies: dict[str, Message] | None = None
-    ) -> object:
-        seat = self._seats[id(agent)]
-        node = await self._node_of(seat)
-        self._errands += 1
-        errand = Errand(self._errands, handling, replies={} if replies is None else replies)
+    def _handle(self, handling: LocalHandling) -> None:
+        """What takes every message for an agent that lives elsewhere."""
+        seat = self._seats[id(handling.agent)]
+        node = seat.node
+        errand = self._errand(seat, handling)
+        if handling.step is not None or node is None or node.lost is not None or not node.told or node.link.full:
+            self._follow_up(errand, self._in_turn(errand))
+            return
+        errand.node = node
         node.errands[errand.number] = errand
         try:
-            self._tell(node, seat, errand, message)
+            self._tell(node, errand)
+        except Exception as error:
+            self.over(errand, error)
+
+    def _errand(self, seat: Seat, handling: LocalHandling) -> Errand:
+        self._errands += 1
+        return Errand(self._errands, seat, handling)
+
+    def _follow_up(self, errand: Errand, work: Coroutine[Any, Any, object]) -> None:
+        """Have a task see to an errand from now on."""
+        run = self.run.run
+        context = run.context.copy()
+        context.run(origin.set, errand.handling)
+        errand.task = task = self.run.loop.create_task(self._to_its_end(errand, work), context=context)
+        errand.handling.body = errand
+        run.aloof -= 1
+        run.tasks[task] = None
+        if run.over:
+            task.cancel()
+
+    async def _to_its_end(self, errand: Errand, work: Coroutine[Any, Any, object]) -> None:
+        handling = errand.handling
+        engine, run = handling.engine, self.run.run
+        try:
+            value = await work
+            if isinstance(value, Message) and (full := engine.post(handling, value, None)) is not None:
+                await engine.room(handling, full)
+            await self._uncrowd(handling)
+        except BaseException as error:
+            engine.failed(handling, error)
+            if not isinstance(error, (Exception, asyncio.CancelledError)):
+                raise
+        else:
+            engine.done(handling)
+        finally:
+            work.close()
+            assert errand.task is not None
+            run.tasks.pop(errand.task, None)
+            if run.blocked:
+                self.run.loop.call_soon(run.look)
+
+    async def _in_turn(self, errand: Errand) -> object:
+        """Have a message handled as soon as its agent has a node: on another one, if that is lost and there is a record."""
+        if not self.ready.done():
+            await asyncio.shield(self.ready)
+        handling = errand.handling
+        step, recorder = handling.step, self.run.run.recorder
+        if step is None or recorder is None:
+            return await self._try(errand)
+        before = step.snapshot()
+        for _ in range(TRIES - 1):
+            try:
+                return await self._try(errand)
+            except NodeLost:  # all that came of it is on record: another node goes on
+                if self.run.run.over:
+                    raise
+                recorder.repeat(step, before, errand.replies)
+                task, replies = errand.task, errand.replies
+                errand = self._errand(errand.seat, handling)
+                errand.task, errand.replies, handling.body = task, replies, errand
+        return await self._try(errand)
+
+    async def _try(self, errand: Errand) -> object:
+        node = errand.node = await self._node_of(errand.seat)
+        node.errands[errand.number] = errand
+        try:
+            self._tell(node, errand)
             await node.link.room()
-            return await self._follow(node, seat, errand)
+            return await self._follow(node, errand)
         except asyncio.CancelledError:
-            if node.lost is None:
-                node.link.send(frame(frames.CANCEL, errand.number))
-                await self._ended(errand)
+            await self._recall(node, errand)
             raise
         finally:
-            node.errands.pop(errand.number, None)
-            for task in list(errand.inside.values()):
-                task.cancel()
+            self._forget(node, errand)
+
+    async def _go_on(self, node: FarNode, errand: Errand) -> object:
+        """See to what a handler wants that has to be waited for."""
+        try:
+            return await self._follow(node, errand)
+        except asyncio.CancelledError:
+            await self._recall(node, errand)
+            raise
+        finally:
+            self._forget(node, errand)
+
+    def _forget(self, node: FarNode, errand: Errand) -> None:
+        node.errands.pop(errand.number, None)
+        for task in list(errand.inside.values()):
+            task.cancel()
+
+    async def _recall(self, node: FarNode, errand: Errand) -> None:
+        if node.lost is None:
+            node.link.send(frame(frames.CANCEL, errand.number))
+            await self._ended(errand)
+
+    def cancel(self) -> None:
+        """The run is over."""
+        for node in self.nodes:
+            for errand in list(node.errands.values()):
+                if errand.task is None:
+                    self._follow_up(errand, self._go_on(node, errand))
+
+    def want(self, node: FarNode, errand: Errand, kind: int, question: int, said: list[Any]) -> None:
+        """A handler wants something done: at once, where nothing has to be waited for."""
+        if errand.task is not None or kind not in (frames.POST, frames.EMIT, frames.END):
+            errand.wanted.append((kind, question, said))
+            if errand.task is None:
+                self._follow_up(errand, self._go_on(node, errand))
+            errand.wake()
+            return
+        handling = errand.handling
+        token = origin.set(handling)
+        try:
+            if kind == frames.END:
+                self._forget(node, errand)
+                self._end_at_once(errand, *said)
+                return
+            errand.meet()
+            if kind == frames.EMIT:
+                handling.emit(said[0], said[1])
+                return
+            full = handling.engine.post(handling, said[0], None)
+        except Exception as error:
+            if kind == frames.EMIT:
+                errand.deferred = error
+            else:
+                self._answer(node, errand, question, b"e", [far(error)])
+        else:
+            if full is None and handling not in self.run.run.crowding:
+                self._answer(node, errand, question, b"", [])
+            else:
+                errand.wanted.append((frames.ROOM, question, [full]))
+                self._follow_up(errand, self._go_on(node, errand))
+        finally:
+            origin.reset(token)
+
+    def _end_at_once(self, errand: Errand, told: object, ids: int, fields: bytes) -> None:
+        handling = errand.handling
+        try:
+            errand.meet(told)
+            full = handling.engine.post(handling, told, None) if isinstance(told, Message) else None
+        except Exception as error:
+            self.over(errand, error)
+            return
+        if full is None and handling not in self.run.run.crowding:
+            self.over(errand, None)
+        else:
+            self._follow_up(errand, self._room(handling, full))
+
+    async def _room(self, handling: LocalHandling, full: Any) -> None:
+        if full is not None:
+            await handling.engine.room(handling, full)
+
+    def over(self, errand: Errand, error: BaseException | None) -> None:
+        """An errand without a task has come to its end."""
+        handling = errand.handling
+        self.run.run.aloof -= 1
+        if error is None:
+            handling.engine.done(handling)
+        else:
+            handling.engine.failed(handling, error)
 
     async def _node_of(self, seat: Seat) -> FarNode:
         """The node of an agent: another one if that is lost."""
@@ -443,8 +589,8 @@ class Home:
         node.begin(self._opening(node))
         await node.ready
 
-    def _tell(self, node: FarNode, seat: Seat, errand: Errand, message: Message) -> None:
-        handling = errand.handling
+    def _tell(self, node: FarNode, errand: Errand) -> None:
+        seat, handling = errand.seat, errand.handling
         self._tell_changes(node)
         if not seat.fresh:
             node.link.send(frame(frames.MOVE, 0, 0, self.manifest.described([seat.agent], {seat.number})))
@@ -465,12 +611,13 @@ class Home:
         elif handling.source is not None:
             more |= {"ids": handling.source.new_id(), "count": 0, "at": handling.source.now().timestamp()}
         where = TO_AGENT.pack(seat.number, NOWHERE if network is None else network)
-        said = node.line.encode(message)
+        said = node.line.encode(handling.message)
         node.link.send(frame(frames.HANDLE, errand.number, 0, where, to_json(more) if more else b"", said))
 
-    async def _follow(self, node: FarNode, seat: Seat, errand: Errand) -> object:
+    async def _follow(self, node: FarNode, errand: Errand) -> object:
         """Do what the handler wants done until it has ended. Gives the message that it returned."""
-        task = errand.handling.body.task
+        task = errand.task
+        assert task is not None
         while True:
             while not errand.wanted:
                 if errand.lost is not None:
@@ -481,7 +628,7 @@ class Home:
                 await errand.arrived
             kind, question, said = errand.wanted.popleft()
             if kind == frames.END:
-                return self._take_end(seat, errand, *said)
+                return self._take_end(errand, *said)
             errand.doing = question
             try:
                 await self.see_to(node, errand, kind, question, said)
@@ -493,15 +640,13 @@ class Home:
             finally:
                 errand.doing = 0
 
-    def _take_end(self, seat: Seat, errand: Errand, told: object, ids: int, fields: bytes) -> object:
+    def _take_end(self, errand: Errand, told: object, ids: int, fields: bytes) -> object:
         if (step := errand.handling.step) is not None:
             step.ids = ids
             self.manifest.write(
-                seat.agent, {name: to_json(value) for name, value in from_json(fields or b"{}").items()}
+                errand.seat.agent, {name: to_json(value) for name, value in from_json(fields or b"{}").items()}
             )
-        if isinstance(told, BaseException):
-            raise told
-        errand.meet_deferred()
+        errand.meet(told)
         return told
 
     async def _ended(self, errand: Errand) -> None:
@@ -522,7 +667,7 @@ class Home:
         """Do one thing that a handler wants done, and tell it what came of it."""
         answer, parts = b"", list[bytes]()
         try:
-            errand.meet_deferred()
+            errand.meet()
             answer, parts = await self._do(node, errand, kind, question, said)
         except asyncio.CancelledError:
             raise
@@ -530,7 +675,11 @@ class Home:
             if kind == frames.EMIT:
                 errand.deferred = error
             answer, parts = b"e", [far(error)]
-        if kind == frames.EMIT or node.lost is not None:
+        if kind != frames.EMIT:
+            self._answer(node, errand, question, answer, parts)
+
+    def _answer(self, node: FarNode, errand: Errand, question: int, answer: bytes, parts: list[bytes]) -> None:
+        if node.lost is not None:
             return
         self._tell_changes(node)
         step = errand.handling.step
@@ -547,7 +696,10 @@ class Home:
                 crowded = engine.post(handling, said[0], None)
                 if crowded is not None:
                     await engine.room(handling, crowded)
-                await self._uncrowd(engine, handling)
+                await self._uncrowd(handling)
+            case frames.ROOM:
+                await self._room(handling, said[0])
+                await self._uncrowd(handling)
             case frames.EMIT:
                 handling.emit(said[0], said[1])
             case frames.CALL:
@@ -581,10 +733,8 @@ class Home:
                 raise ValueError(f"a frame of kind {kind}")
         return b"", []
 
-    async def _uncrowd(self, engine: Engine, handling: LocalHandling) -> None:
-        crowded = handling.run.crowding.pop(handling, None)
-        if crowded is not None:
-            await engine.room(handling, crowded)
+    async def _uncrowd(self, handling: LocalHandling) -> None:
+        await self._room(handling, handling.run.crowding.pop(handling, None))
 
     async def _call(self, node: FarNode, errand: Errand, question: int, key: str = "") -> object:
         """Have the node make a call to the outside, now."""
@@ -745,6 +895,6 @@ class _Everything(dict[Any, Any]):
 
 
 def _everything(
-    handle: Callable[[GenAgent, Message], Coroutine[Any, Any, object]],
+    handle: Callable[[LocalHandling], None],
 ) -> dict[str, dict[type[Message], Handler]]:
-    return _Everything({"*": Handler("*", "*", (Message,), handle, ASYNC)})
+    return _Everything({"*": Handler("*", "*", (Message,), handle, AWAY)})
