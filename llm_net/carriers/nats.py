@@ -376,7 +376,7 @@ class NatsCarrier:
             else:
                 return
 
-    async def _ask(self, what: str, question: Mapping[str, object], *, absent: int = 0) -> Any:
+    async def _ask(self, what: str, question: Mapping[str, object], *, absent: int = 0) -> Any:  # noqa: ANN401 - JSON
         """Ask JetStream; None for the error that says that it is not there."""
         answer = await self._request(f"$JS.API.{what}", json.dumps(question).encode())
         if (error := answer.get("error")) is not None:
@@ -436,7 +436,7 @@ class NatsCarrier:
                 )
                 await client.subscribe(f"$KV.{self._bucket}.here.*", cb=self._saw, pending_bytes_limit=PENDING)
                 await client.flush(timeout=2)
-            except (self._nats.errors.Error, OSError, asyncio.TimeoutError, ValueError) as error:
+            except (TimeoutError, self._nats.errors.Error, OSError, ValueError) as error:
                 problem = self._problem or _sentence(error)
                 await client.close()
                 continue
@@ -489,7 +489,9 @@ def _sentence(error: BaseException) -> str:
     if "permissions violation" in low:
         return f"its server refuses this user ({said}); give it the permissions that `server_config` writes"
     if "authorization" in low or "authentication" in low:
-        return "its server refuses this user or password; look at the URL and at the users in the server's configuration"
+        return (
+            "its server refuses this user or password; look at the URL and at the users in the server's configuration"
+        )
     if isinstance(error, OSError | asyncio.TimeoutError) or "no servers available" in low:
         return f"no server answers ({said}); start one, or look at the URL"
     return said
@@ -534,4 +536,6 @@ def server_config(
         user = {"user": node, "password": password, "permissions": permissions}
         users.append("      " + json.dumps(user))  # the server's configuration is a superset of JSON
     listed = ",\n".join(users)
-    return f"accounts {{\n  {json.dumps(account)}: {{\n    jetstream: enabled\n    users: [\n{listed}\n    ]\n  }}\n}}\n"
+    return (
+        f"accounts {{\n  {json.dumps(account)}: {{\n    jetstream: enabled\n    users: [\n{listed}\n    ]\n  }}\n}}\n"
+    )

@@ -24,10 +24,10 @@ from types import ModuleType
 from typing import cast
 
 from llm_net.errors import NodeLost
-from llm_net.ports import Link
+from llm_net.ports import LARGEST_FRAME, Link
 from llm_net.runtime.node import Node
 
-LARGEST = 64 * 1024 * 1024
+LARGEST = LARGEST_FRAME
 """Bytes of a frame; whoever announces a longer one is not understood."""
 
 WINDOW = 1024 * 1024

@@ -27,7 +27,7 @@ from llm_net.chat import Embeddings, Price, Request
 from llm_net.errors import FarError, LlmNetError
 
 OPEN, READY, HANDLE, POST, CALL, GATHER, EMIT, MODEL, EFFECT, DELAY = range(1, 11)
-END, ANSWER, ASK, TOLD, PIECE, CANCEL, DROP, MOVE, CHANGE, STATES, CLOSE, CLOSED = range(11, 23)
+END, ANSWER, ASK, TOLD, PIECE, CANCEL, DROP, MOVE, CHANGE, STATES, CLOSE, CLOSED, LEAVE = range(11, 24)
 
 ROOM: Final = 0
 """No frame: what is left of a POST that has to wait until a mailbox has room."""
@@ -43,7 +43,7 @@ TO_AGENT = Struct("<II")
 
 TIME = Struct("<d")
 
-BODY: Final = 32 * 1024 * 1024
+BODY: Final = 16 * 1024 * 1024
 """Bytes of a message, at most."""
 
 _REQUEST = TypeAdapter(tuple[Request], config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))

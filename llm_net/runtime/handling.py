@@ -58,6 +58,12 @@ DEPTH = 16
 """How many calls deep a callee is stepped inside its caller; deeper ones take a turn of the loop."""
 
 
+class OnNode:
+    """A model, or a call, of another node: in a simulated world it takes time like everything there."""
+
+    __slots__ = ()
+
+
 class LocalHandling(Handled):
     """What an agent can do while it handles a message. Each worker has one, and fills it anew for each message."""
 
@@ -328,7 +334,7 @@ class LocalHandling(Handled):
         """The result of a call, as it comes out of a journal."""
         result = call(key) if repeats == "idempotent" else call()
         if isawaitable(result):
-            world = self.run.world
+            world = None if isinstance(call, OnNode) else self.run.world
             result = await (result if world is None else world.outside(_wait(result)))
         try:
             return type.validate_json(type.dump_json(cast(T, result), warnings="error"))
@@ -368,7 +374,7 @@ class LocalHandling(Handled):
         began = perf_counter()
         used = Usage()
         try:
-            answer, world = model.complete(request), self.run.world
+            answer, world = model.complete(request), None if isinstance(model, OnNode) else self.run.world
             completion = await (answer if world is None else world.outside(answer))
             used = completion.usage
         except InvalidOutput as invalid:  # an answer all the same: it is paid for
@@ -383,7 +389,7 @@ class LocalHandling(Handled):
         reserved = self.run.reserve(request, model)
         began = perf_counter()
         used = Usage()
-        chunks, world = model.stream(request), self.run.world
+        chunks, world = model.stream(request), None if isinstance(model, OnNode) else self.run.world
         if world is not None:
             chunks = _at_once(chunks, world)
         try:

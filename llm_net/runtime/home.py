@@ -42,7 +42,7 @@ from llm_net.runtime.frames import (
     parts_of,
     read_request,
 )
-from llm_net.runtime.handling import LocalHandling
+from llm_net.runtime.handling import LocalHandling, OnNode
 from llm_net.runtime.moving import Manifest, modules_of, why_not
 from llm_net.runtime.recorder import COMPLETION
 from llm_net.runtime.run import LocalRun
@@ -60,12 +60,22 @@ ANYTHING: TypeAdapter[object] = TypeAdapter(object)
 class Hosts(Protocol):
     """Where nodes come from: worker processes, a cluster."""
 
-    async def open(self, run: str) -> Sequence[Link]:
-        """Links to the nodes of a run, one at least."""
+    async def open(
+        self, run: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
+    ) -> Sequence[Link]:
+        """Links to the nodes of a run, one at least.
+
+        Args:
+            joined: to be told of a link to one that comes later.
+            lost: to be told that this process may not go on with the run, and why.
+
+        Raises:
+            PlaceError: there are none.
+        """
         ...
 
-    async def replace(self, lost: Link) -> Link:
-        """A link to another node than one that is lost. Raises PlaceError if there is none."""
+    async def replace(self, lost: Link) -> Link | None:
+        """A link to another node than one that is lost; None: the others will do. Raises PlaceError if there are none."""
         ...
 
     async def release(self, links: Iterable[Link]) -> None:
@@ -82,6 +92,7 @@ class Seat:
     node: FarNode | None = None  # None: not begun yet
     fresh: bool = True  # whether the node has the state that it had here
     worked: bool = False  # whether it has another one there since
+    hold: Future[None] | None = None  # while it moves
 
 
 @dataclass(slots=True, eq=False)
@@ -149,12 +160,39 @@ class FarNode:
         self.ready: Future[None] = home.run.loop.create_future()
         self.told = False  # whether it is ready
         self.states: Future[bytes] | None = None
+        self.asking = asyncio.Lock()
         self.closed: Future[None] = home.run.loop.create_future()
         self.successor: Task[None] | None = None  # at work to put another in its place
+        self.leaving = False
+        self._quiet: list[Future[None]] = []
+
+    @property
+    def serves(self) -> bool:
+        """Whether it can be given messages now."""
+        return self.told and self.lost is None
 
     def begin(self, opening: bytes) -> None:
+        """Have a run on it."""
         self.link.begin(self._hear, self._broken)
         self.link.send(opening)
+
+    def forget(self, errand: Errand) -> None:
+        """A message is handled here no more."""
+        self.errands.pop(errand.number, None)
+        self._wake()
+
+    def _wake(self) -> None:
+        for future in self._quiet:
+            if not future.done():
+                future.set_result(None)
+        self._quiet.clear()
+
+    async def idle(self, seat: Seat) -> None:
+        """Wait until an agent handles nothing here."""
+        while self.lost is None and any(errand.seat is seat for errand in self.errands.values()):
+            future = self._home.run.loop.create_future()
+            self._quiet.append(future)
+            await future
 
     def _broken(self, error: BaseException | None) -> None:
         self.lost = error or NodeLost(self.link.far, "it closed its link")
@@ -168,8 +206,9 @@ class FarNode:
         for errand in list(self.errands.values()):
             errand.lose(self.lost)
             if errand.task is None:
-                del self.errands[errand.number]
+                self.forget(errand)
                 self._home.over(errand, self.lost)
+        self._wake()
 
     def _hear(self, data: bytes) -> None:
         try:
@@ -197,6 +236,9 @@ class FarNode:
             case frames.STATES:
                 if self.states is not None and not self.states.done():
                     self.states.set_result(parts_of(data, 1)[0])
+                return
+            case frames.LEAVE:
+                self._home.retire(self)
                 return
             case frames.CLOSED:
                 if not self.closed.done():
@@ -279,7 +321,8 @@ class Home:
         self.nodes: list[FarNode] = []
         self._seats: dict[int, Seat] = {}
         self._errands = 0
-        self._numbers = 0
+        self._numbers = 0  # of nodes
+        self._moves: set[Task[None]] = set()
         self._watched: list[GenNetwork] = []
         self._begun = False
 
@@ -323,10 +366,10 @@ class Home:
             self.ready.set_result(None)
             return
         try:
-            links = await self._hosts.open(self.run.id)
+            links = await self._hosts.open(self.run.id, joined=self._joined, lost=self._not_ours)
             self.manifest.renew()
-            self._numbers = len(links)
-            self.nodes = [FarNode(self, link, number) for number, link in enumerate(links, 1)]
+            for link in links:
+                self._new_node(link)
             for number, seat in enumerate(self._seats.values()):
                 seat.node = self.nodes[number % len(self.nodes)]
             self._begun = True
@@ -358,11 +401,13 @@ class Home:
     async def end(self) -> None:
         """Take the agents' state back, and leave the nodes."""
         self._unwatch()
-        for task in [node.successor for node in self.nodes if node.successor is not None]:
+        for task in [*self._moves, *(node.successor for node in self.nodes if node.successor is not None)]:
             task.cancel()
         for node in self.nodes:
             if node.lost is None:
-                await self._take_back(node)
+                await self._take_back(
+                    node, [seat for seat in self._seats.values() if seat.node is node and seat.worked]
+                )
         for node in self.nodes:
             if node.lost is None:
                 node.link.send(frame(frames.CLOSE))
@@ -374,14 +419,16 @@ class Home:
         if self._begun:
             await self._hosts.release([node.link for node in self.nodes])
 
-    async def _take_back(self, node: FarNode) -> None:
-        wanted = [seat for seat in self._seats.values() if seat.node is node and seat.worked]
-        if not wanted:
+    async def _take_back(self, node: FarNode, seats: list[Seat]) -> None:
+        """Give agents here the state that they have there."""
+        if not seats or node.lost is not None:
             return
-        node.states = self.run.loop.create_future()
-        node.link.send(frame(frames.STATES, 0, 0, to_json([seat.number for seat in wanted])))
-        if await self._in_time(node.states) and not node.states.exception():
-            for seat, fields in zip(wanted, from_json(node.states.result()), strict=True):
+        async with node.asking:
+            node.states = self.run.loop.create_future()
+            node.link.send(frame(frames.STATES, 0, 0, to_json([seat.number for seat in seats])))
+            if not await self._in_time(node.states) or node.states.exception() is not None:
+                return
+            for seat, fields in zip(seats, from_json(node.states.result()), strict=True):
                 self.manifest.write(seat.agent, {name: to_json(value) for name, value in fields.items()})
                 seat.worked = False
 
@@ -401,7 +448,7 @@ class Home:
         seat = self._seats[id(handling.agent)]
         node = seat.node
         errand = self._errand(seat, handling)
-        if handling.step is not None or node is None or node.lost is not None or not node.told or node.link.full:
+        if handling.step is not None or seat.hold is not None or node is None or not node.serves or node.link.full:
             self._follow_up(errand, self._in_turn(errand))
             return
         errand.node = node
@@ -493,7 +540,7 @@ class Home:
             self._forget(node, errand)
 
     def _forget(self, node: FarNode, errand: Errand) -> None:
-        node.errands.pop(errand.number, None)
+        node.forget(errand)
         for task in list(errand.inside.values()):
             task.cancel()
 
@@ -571,23 +618,104 @@ class Home:
 
     async def _node_of(self, seat: Seat) -> FarNode:
         """The node of an agent: another one if that is lost."""
-        while (node := seat.node) is None or node.lost is not None:
-            assert node is not None
-            if node.successor is None:
-                node.successor = self.run.loop.create_task(self._replace(node))
-            await asyncio.shield(node.successor)
-        return node
+        while True:
+            if seat.hold is not None:
+                await asyncio.shield(seat.hold)
+            elif (node := seat.node) is not None and node.lost is None:
+                return node
+            else:
+                assert node is not None
+                if node.successor is None:
+                    node.successor = self.run.loop.create_task(self._replace(node))
+                await asyncio.shield(node.successor)
 
     async def _replace(self, lost: FarNode) -> None:
-        """Have the agents of a node that is lost made on another, with the state that they have here."""
-        self._numbers += 1
-        node = FarNode(self, await self._hosts.replace(lost.link), self._numbers)
-        self.nodes[self.nodes.index(lost)] = node
-        for seat in self._seats.values():
-            if seat.node is lost:
-                seat.node, seat.fresh, seat.worked = node, True, False
+        """Have the agents of a node that is lost made on others, with the state that they have here."""
+        link = await self._hosts.replace(lost.link)
+        self.nodes.remove(lost)
+        seats = [seat for seat in self._seats.values() if seat.node is lost]
+        if link is None:
+            for seat in seats:
+                seat.node, seat.fresh, seat.worked = self._emptiest(), False, False
+            return
+        node = self._new_node(link)
+        for seat in seats:
+            seat.node, seat.fresh, seat.worked = node, True, False
         node.begin(self._opening(node))
         await node.ready
+
+    def _new_node(self, link: Link) -> FarNode:
+        self._numbers += 1
+        node = FarNode(self, link, self._numbers)
+        self.nodes.append(node)
+        return node
+
+    def _emptiest(self) -> FarNode:
+        """The node with the fewest agents."""
+        seats = [seat.node for seat in self._seats.values()]
+        return min((node for node in self.nodes if node.serves and not node.leaving), key=seats.count)
+
+    # ------------------------------------------------------------------------------------------ nodes come and go
+
+    def _joined(self, link: Link) -> None:
+        self._in_background(self._welcome(link))
+
+    def retire(self, node: FarNode) -> None:
+        """A node wants to go: its agents move to others."""
+        if not node.leaving:
+            node.leaving = True
+            self._in_background(self._let_go(node))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.run.loop.create_task(work)
+        self._moves.add(task)
+        task.add_done_callback(self._moves.discard)
+
+    async def _welcome(self, link: Link) -> None:
+        """Give a node that has come its share of the agents."""
+        node = self._new_node(link)
+        node.begin(self._opening(node))
+        try:
+            await node.ready
+        except LlmNetError:
+            self.nodes.remove(node)  # it does not know our agents
+            return
+        seats = list(self._seats.values())
+        share = len(seats) // len(self.nodes)
+        for fullest in sorted(self.nodes, key=lambda one: -sum(seat.node is one for seat in seats)):
+            theirs = [seat for seat in seats if seat.node is fullest]
+            spare = min(len(theirs) - share, share - sum(seat.node is node for seat in seats))
+            for seat in theirs[: max(0, spare)] if fullest is not node else ():
+                await self._move(seat, node)
+
+    async def _let_go(self, node: FarNode) -> None:
+        seats = [seat for seat in self._seats.values() if seat.node is node]
+        if all(other is node or other.leaving or not other.serves for other in self.nodes):
+            link = await self._hosts.replace(node.link)
+            if link is not None:
+                other = self._new_node(link)
+                other.begin(self._opening(other))
+                await other.ready
+        await asyncio.gather(*(self._move(seat, self._emptiest()) for seat in seats))
+        node.link.send(frame(frames.CLOSE))
+
+    async def _move(self, seat: Seat, to: FarNode) -> None:
+        """Have an agent live on another node, with the state that it has when it is next idle."""
+        old = seat.node
+        assert old is not None
+        seat.hold = hold = self.run.loop.create_future()
+        try:
+            await old.idle(seat)
+            if old.lost is None and seat.worked:
+                await self._take_back(old, [seat])
+            if old.lost is None:
+                seat.node, seat.fresh = to, False
+        finally:
+            seat.hold = None
+            hold.set_result(None)
+
+    def _not_ours(self, error: Exception) -> None:
+        self.run.run.finish("failed", error)
 
     def _tell(self, node: FarNode, errand: Errand) -> None:
         seat, handling = errand.seat, errand.handling
@@ -721,7 +849,7 @@ class Home:
                 return await self._ask_model(node, errand, question, from_json(said[0]), said[1])
             case frames.EFFECT:
                 terms = from_json(said[0])
-                call = partial(self._call, node, errand, question)
+                call = _CallThere(partial(self._ask, node, errand, question))
                 repeats: Repeats = terms["repeats"]
                 result = await handling.effect(terms["name"], call, ANYTHING, repeats)
                 return b"j", [to_json(result)]
@@ -735,10 +863,6 @@ class Home:
 
     async def _uncrowd(self, handling: LocalHandling) -> None:
         await self._room(handling, handling.run.crowding.pop(handling, None))
-
-    async def _call(self, node: FarNode, errand: Errand, question: int, key: str = "") -> object:
-        """Have the node make a call to the outside, now."""
-        return from_json(await self._ask(node, errand, question, key.encode()))
 
     async def _ask(self, node: FarNode, errand: Errand, question: int, what: bytes) -> bytes:
         future = errand.asked[question] = self.run.loop.create_future()
@@ -867,7 +991,17 @@ class Running:
         return bool(self.run.observers)
 
 
-class _ModelThere:
+class _CallThere(OnNode):
+    """A call to the outside that a node makes when it is told to."""
+
+    def __init__(self, ask: Callable[[bytes], Coroutine[Any, Any, bytes]]) -> None:
+        self._ask = ask
+
+    async def __call__(self, key: str = "") -> object:
+        return from_json(await self._ask(key.encode()))
+
+
+class _ModelThere(OnNode):
     """A model that a node has, asked on account of the run."""
 
     def __init__(

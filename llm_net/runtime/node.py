@@ -28,6 +28,8 @@ from llm_net.runtime.moving import Manifest, fields_of
 from llm_net.runtime.state import Shadow
 from llm_net.wire import Line
 
+PATIENCE = 10.0
+
 OWN_NUMBERS = 24
 """Bits of the number of an agent that was added on a node; the node's own number is above them."""
 
@@ -233,6 +235,12 @@ class Node:
         handling.begin()
 
     # ------------------------------------------------------------------------------------------ the end
+
+    def leave(self) -> None:
+        """Go as soon as home has moved the agents elsewhere; at once, after `PATIENCE` seconds."""
+        if self._closing is None:
+            self.link.send(frame(frames.LEAVE))
+            self.loop.call_later(PATIENCE, self._end)
 
     def _end(self) -> None:
         if self._closing is None:

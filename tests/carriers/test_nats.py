@@ -97,7 +97,9 @@ def test_spaces_do_not_meet(server: NatsServer) -> None:
 def test_a_server_that_is_not_there_is_told_in_a_sentence() -> None:
     async def main() -> None:
         url = f"nats://someone:hidden@127.0.0.1:{free_ports(1)[0]}"
-        with pytest.raises(CarrierFailed, match=r"by NATS at 127\.0\.0\.1:\d+: no server answers .*; start one") as caught:
+        with pytest.raises(
+            CarrierFailed, match=r"by NATS at 127\.0\.0\.1:\d+: no server answers .*; start one"
+        ) as caught:
             await NatsCarrier(url).join("anna", ignore)
         assert "hidden" not in str(caught.value)
 
@@ -207,7 +209,14 @@ def test_a_node_may_write_and_read_only_what_is_its_own(strict: NatsServer) -> N
                 await eve.publish(subject, b"\x01x")
             await until(lambda: len(refused) == len(subjects), 5)
             refused.clear()
-            wanted = ["llm_net.>", "llm_net.default.m.*.bob", f"_INBOX.{bucket}.anna.>", "_INBOX.>", f"$KV.{bucket}.lease.>", ">"]
+            wanted = [
+                "llm_net.>",
+                "llm_net.default.m.*.bob",
+                f"_INBOX.{bucket}.anna.>",
+                "_INBOX.>",
+                f"$KV.{bucket}.lease.>",
+                ">",
+            ]
             for subject in wanted:
                 await eve.subscribe(subject, cb=_nothing)
             await until(lambda: len(refused) == len(wanted), 5)
