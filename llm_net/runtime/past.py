@@ -25,7 +25,7 @@ from llm_net.record import Effect, Ended, Opened, Select, Sent, State
 from llm_net.runtime.cell import Entry
 from llm_net.runtime.place import Route
 from llm_net.runtime.recorder import GONE, OUTSIDE, Recorder
-from llm_net.runtime.state import AGENTS, LINKS, Fields, agent_kind, links_in, members_in, stored
+from llm_net.runtime.state import AGENTS, LINKS, Fields, agent_kind, links_in, members_in, stored, upcast
 from llm_net.wire import ANCESTORS, LONG_AGO, Elsewhere, decode_alone
 
 if TYPE_CHECKING:
@@ -363,12 +363,7 @@ class _Restoring:
 
     def _fields(self, kind: type[GenAgent], values: Mapping[str, bytes]) -> dict[str, object]:
         fields = Fields.of(kind)
-        own = {name: data for name, data in values.items() if name not in (AGENTS, LINKS)}
-        if kind.upcast_state.__func__ is not GenAgent.upcast_state.__func__:  # type: ignore[attr-defined]
-            own = {
-                name: to_json(value)
-                for name, value in kind.upcast_state({n: from_json(d) for n, d in own.items()}).items()
-            }
+        own = {name: data for name, data in upcast(kind, values).items() if name not in (AGENTS, LINKS)}
         if unknown := [name for name in own if name not in fields.names]:
             raise ValueError(f"it has no field {unknown[0]!r}")
         return {name: fields.decode(name, data, self._border) for name, data in own.items()}

@@ -32,6 +32,7 @@ from llm_net.errors import (
     LlmNetError,
     NotUnderstood,
     UnknownAddress,
+    WireError,
 )
 from llm_net.event import Event
 from llm_net.graph import ITSELF
@@ -42,7 +43,7 @@ from llm_net.runtime.members import Change, Members
 from llm_net.runtime.outcome import read_error, written_error
 from llm_net.runtime.state import Shadow
 from llm_net.runtime.waiting import Handled, Tap
-from llm_net.wire import encode_alone, kind_of
+from llm_net.wire import LONG_AGO, Elsewhere, decode_alone, encode_alone, kind_of
 
 UNWRITTEN = 10_000
 """Facts that may wait to be written; then senders wait too."""
@@ -184,7 +185,7 @@ class Step:
         if sent.edited or sent.message == b"":
             return
         now = self._recorder.encoded(message)
-        if now != sent.message and _without_networks(now) != _without_networks(sent.message):
+        if now != sent.message and _without_networks(now) != _without_networks(_renewed(sent, type(message))):
             raise self._diverged(message, sent)
 
     def _diverged(self, message: Message, sent: Sent | None) -> Diverged:
@@ -699,10 +700,23 @@ class Recorder:
                 self._loop.call_soon(self._flush)
 
 
+def _renewed(sent: Sent, kind: type[Message]) -> bytes:
+    """A recorded message as this kind of messages has it, if it was of an older one; else as it is."""
+    if sent.kind == kind_of(kind):
+        return sent.message
+    border = Border(message=lambda id: Elsewhere(id=id, created_at=LONG_AGO))
+    try:
+        return encode_alone(decode_alone(sent.message, border), border)
+    except WireError:
+        return sent.message  # it is of another kind
+
+
 def _without_networks(message: bytes) -> object:
     """What a message's JSON says, but for the networks that its parties are in: they may have left, or have yet to come."""
-    fields = from_json(message)["fields"]
-    return fields | {party: (fields[party] or "").rpartition("/")[2] for party in ("sender", "receiver")}
+    record = from_json(message)
+    fields = record["fields"]
+    parties = {party: (fields[party] or "").rpartition("/")[2] for party in ("sender", "receiver")}
+    return record["kind"], fields | parties
 
 
 def _inside(agent: GenAgent) -> dict[str, GenAgent]:

@@ -23,7 +23,7 @@ from llm_net.runtime.cell import Cell, Entry
 from llm_net.runtime.past import Decoder, entry_of, recorder_of, route_to
 from llm_net.runtime.place import Route
 from llm_net.runtime.recorder import Recorder, Step
-from llm_net.runtime.state import Fields, stored
+from llm_net.runtime.state import Fields, stored, upcast
 from llm_net.runtime.waiting import Handled
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class Replayer(Recorder):
         if self.address(step.agent) != step.address:
             return  # it has left
         if type(step.agent).concurrency == 1 and (kept := self._expected.get(recorded.seq)):
-            before = stored(kept[0].body, [state.body for state in kept[1:]])
+            before = upcast(type(step.agent), stored(kept[0].body, [state.body for state in kept[1:]]))
             now = self._shadow(step.agent).kept
             for name, data in before.items():
                 if self._value(step.agent, name, data) != self._value(step.agent, name, now.get(name)):

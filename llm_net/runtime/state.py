@@ -196,6 +196,15 @@ def stored(whole: bytes, changes: Iterable[bytes]) -> dict[str, bytes]:
     return values
 
 
+def upcast(kind: type[GenAgent], values: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """The JSON of each field as this class has it, where an older version of it was stored."""
+    if kind.upcast_state.__func__ is GenAgent.upcast_state.__func__:  # type: ignore[attr-defined]
+        return values
+    members = {name: data for name, data in values.items() if name in (AGENTS, LINKS)}
+    fields = kind.upcast_state({name: from_json(data) for name, data in values.items() if name not in members})
+    return {**members, **{name: to_json(value) for name, value in fields.items()}}
+
+
 def _parsed(data: bytes) -> dict[str, Any]:
     return cast(dict[str, Any], from_json(data))
 

@@ -25,7 +25,7 @@ from llm_net.journal import MemoryJournal
 from llm_net.llm.function import FunctionModel
 from llm_net.ports import REPEAT
 from llm_net.record import Begun, Effect, Ended, Fact, Finished, Select, Sent
-from llm_net.wire import upcast
+from llm_net.wire import kind_of, upcast
 
 
 async def facts_of(journal: MemoryJournal, run: str) -> list[Fact]:
@@ -509,6 +509,79 @@ def test_an_older_state_and_an_older_message_are_read_by_younger_code() -> None:
         async with network.resume(rest, run.id):
             pass
         assert network["w"].dishes == {"soup": 1, "fish": 1}  # type: ignore[attr-defined]
+
+    asyncio.run(main())
+
+
+def test_a_step_that_sends_a_message_of_a_younger_kind_says_the_same() -> None:
+    def older() -> tuple[Any, Any]:
+        class Bill(Message):
+            euros: int
+
+        class Till(GenAgent):
+            bills: list[int] = []
+
+            async def arequest(self, message: Message) -> AsyncGenerator[Message]:
+                self.emit("billed", Bill(euros=3))
+                yield Bill(euros=4, receiver="log")
+                await self.effect("print", lambda: None, repeats="pure")
+                self.bills.append(4)
+
+        return Till, Bill
+
+    def younger(cents: int) -> tuple[Any, Any]:
+        class Bill(Message):
+            version: ClassVar[int] = 2
+            cents: int
+            currency: str = "EUR"
+
+        class Till(GenAgent):
+            cents: list[int] = []
+
+            @classmethod
+            def upcast_state(cls, fields: dict[str, Any]) -> dict[str, Any]:
+                bills = fields.pop("bills", None)
+                return fields if bills is None else {**fields, "cents": [100 * bill for bill in bills]}
+
+            async def arequest(self, message: Message) -> AsyncGenerator[Message]:
+                self.emit("billed", Bill(cents=300))
+                yield Bill(cents=cents, receiver="log")
+                await self.effect("print", lambda: None, repeats="pure")
+                self.cents.append(cents)
+
+        return Till, Bill
+
+    class Log(GenAgent):
+        def missing(self, message: Message) -> None:
+            pass
+
+    def shop(till: Any) -> GenNetwork:
+        return GenNetwork(id="n", agents=[till(id="till"), Log(id="log")], links=[("till", "billed", "log")])
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        till, bill = older()
+        async with shop(till).run(Message(receiver="till"), journal=journal) as run:
+            pass
+        rest = await killed(journal, run.id, known)
+        till, new_bill = younger(400)
+
+        @upcast(kind_of(bill), new_bill)
+        def cents(fields: dict[str, Any]) -> dict[str, Any]:
+            euros = fields.pop("euros")
+            return {**fields, "cents": 100 * euros}
+
+        network = shop(till)
+        async with network.resume(rest, run.id):
+            pass
+        assert network["till"].cents == [400]  # type: ignore[attr-defined]
+        await shop(till).replay(rest, run.id)
+        await shop(till).replay(journal, run.id)
+
+        till, new_bill = younger(500)  # the same version, which says something else
+        upcast(kind_of(bill), new_bill)(cents)
+        with pytest.raises(Diverged, match="message 2"):
+            await shop(till).replay(journal, run.id)
 
     asyncio.run(main())
 
