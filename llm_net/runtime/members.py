@@ -6,7 +6,7 @@ until it has ended.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from llm_net.base import GenAgent, GenNetwork
@@ -24,6 +24,26 @@ class Roll:
     def of(cls, network: GenNetwork) -> Roll:
         """As it is now."""
         return cls(dict(network._graph.members), dict.fromkeys(network._graph.links))
+
+
+def arrange(network: GenNetwork, agents: Sequence[GenAgent], links: Sequence[Link]) -> None:
+    """Let a network have these members and these links, in this order."""
+    wanted = set(map(id, agents))
+    stay = [agent for agent in network if id(agent) in wanted]
+    if any(one is not other for one, other in zip(stay, agents, strict=False)):  # they are in another order
+        stay = []
+    if len(stay) == len(network) == len(agents) and list(network.links) == list(links):
+        return
+    for link in list(network.links):
+        network._graph.unlink(link)
+    staying = set(map(id, stay))
+    for agent in list(network):
+        if id(agent) not in staying:
+            network.remove(agent)
+    for agent in agents[len(stay) :]:
+        network.add(agent)
+    for link in links:
+        network._graph.link(link)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +73,10 @@ class Members:
                 if isinstance(network, GenNetwork):
                     roll = Roll.of(network)
                     self._seen[id(network)], self._kept[id(network)] = (network, roll), roll
+
+    def seen(self) -> list[tuple[GenNetwork, Roll]]:
+        """The networks, as they were the last time."""
+        return list(self._seen.values())
 
     def changed(self, network: GenNetwork, added: object, owner: object) -> None:
         """Somebody changes a network: adds a member, or does anything else."""

@@ -39,6 +39,7 @@ from llm_net.graph import ITSELF
 from llm_net.message import Message, origin
 from llm_net.ports import Journal, Redacts
 from llm_net.record import Begun, Effect, EffectKind, End, Ended, Fact, Finished, Part, Repeats, Sent, State
+from llm_net.runtime.before import FIELDS, ROLLS
 from llm_net.runtime.members import Change, Members
 from llm_net.runtime.outcome import read_error, written_error
 from llm_net.runtime.state import Shadow
@@ -323,10 +324,10 @@ class Recorder:
 
     def build(self, outermost: GenAgent) -> None:
         """This network, or single agent, is as its code builds it."""
-        self._built.add(id(outermost))
-        if isinstance(outermost, GenNetwork):
-            self._built.update(id(agent) for _, agent in outermost.walk())
+        self._built.update(id(agent) for agent in _inside(outermost).values())
         self._members.look_at(outermost)
+        for network, roll in self._members.seen():
+            ROLLS.remember(network, self.run, roll)
 
     def present(self) -> None:
         """The networks are what they were, for a run that goes on."""
@@ -451,7 +452,7 @@ class Recorder:
         shadow = self._shadows.get(id(agent))
         if shadow is None:
             shadow = self._shadows[id(agent)] = Shadow(agent, self.border, self.redacted)
-            shadow.take()
+            FIELDS.remember(agent, self.run, shadow.take())
         return shadow
 
     def restored(self, agent: GenAgent, values: dict[str, bytes]) -> None:

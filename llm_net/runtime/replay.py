@@ -20,7 +20,7 @@ from llm_net.message import Message
 from llm_net.ports import Journal
 from llm_net.record import Begun, Effect, End, Ended, Fact, Select, Sent, State
 from llm_net.runtime.cell import Cell, Entry
-from llm_net.runtime.past import Decoder, entry_of, recorder_of, route_to
+from llm_net.runtime.past import Decoder, entry_of, recorder_of, route_to, take_back
 from llm_net.runtime.place import Route
 from llm_net.runtime.recorder import Recorder, Step
 from llm_net.runtime.state import Fields, stored, upcast
@@ -35,6 +35,7 @@ async def replayer(run: LocalRun, journal: Journal) -> Replayer:
     facts = [fact async for fact in journal.read(run.id, Select(facts=(Begun, Sent, Effect, Ended)))]
     run.seed = next(fact.seed for fact in facts if isinstance(fact, Begun))
     recorder = recorder_of(run, journal, Replayer)
+    take_back(run, recorder, {run.id, *(fact.parent for fact in facts if isinstance(fact, Begun) and fact.parent)}, {})
     recorder.build(run.agent)
     recorder.read(run, facts)
     return recorder

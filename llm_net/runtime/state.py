@@ -86,6 +86,11 @@ class Fields:
                 self._kind, f"field {name!r} cannot be kept in a journal ({failed}); leave it out of `storable`"
             ) from failed
 
+    def of_agent(self, agent: GenAgent, border: Border) -> dict[str, bytes]:
+        """The JSON of each field of an agent, but for what is alive. Raises NotResumable."""
+        values = {name: self.encode(name, agent.__dict__[name], border) for name in self.names}
+        return {name: data for name, data in values.items() if data is not None}
+
     def decode(self, name: str, data: bytes, border: Border) -> object:
         """The value of a field."""
         if name in self._packed:
@@ -133,9 +138,12 @@ class Shadow:
         """The JSON of its fields, as it was the last time."""
         return self._bytes
 
-    def take(self) -> None:
-        """As it is now, it need not be kept: whoever builds the network builds it so."""
-        self._bytes.update(self._news())
+    def take(self) -> dict[str, bytes]:
+        """As it is now, it need not be kept: whoever builds the network builds it so. Gives the JSON of its fields, with
+        its secrets."""
+        values = self._fields.of_agent(self._agent, self._border)
+        self._bytes.update((name, self._redact(data)) for name, data in values.items())
+        return values
 
     def change(self, *, fields: bool = True) -> tuple[bool, bytes] | None:
         """What is new since the last time: whether it is the whole state, and its JSON. None for nothing.
@@ -194,6 +202,13 @@ def stored(whole: bytes, changes: Iterable[bytes]) -> dict[str, bytes]:
             old = values[name]
             values[name] = old[:start] + text.encode() + old[len(old) - end :]
     return values
+
+
+def forget_computed(agent: GenAgent) -> None:
+    """Drop what was computed of fields that are to be others (`functools.cached_property`)."""
+    present = vars(agent)
+    for name in present.keys() - type(agent).model_fields.keys():
+        del present[name]
 
 
 def upcast(kind: type[GenAgent], values: Mapping[str, bytes]) -> Mapping[str, bytes]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, ClassVar
 
 import pytest
@@ -669,6 +670,143 @@ def test_what_is_said_of_the_pieces_of_an_answer_is_heard_when_the_answer_is_on_
             assert heard in ("Once upon a time", "Never more")
             assert (heard == "Never more") == (not any(map(known, facts[:cut])))
         await stage("Never more").replay(journal, run.id)
+
+    asyncio.run(main())
+
+
+# ---------------------------------------------------------------------------------------------- the same objects again
+
+
+class Registrar(GenAgent):
+    """Changes everything in reach, and only then waits."""
+
+    asked: list[str] = []
+    limit: int = 1
+
+    @cached_property
+    def first(self) -> str:
+        return self.asked[0]
+
+    async def arequest(self, message: Message) -> Message:
+        self.asked.append(message.body)
+        assert self.first == self.asked[0]
+        hall = self.network
+        old = hall.remove("old")
+        hall.add(Guest(id="old", heard_of=["a namesake"]))
+        hall.add(Guest(id=message.body))
+        hall.link(self, "news", message.body)
+        assert isinstance(old, Guest)
+        old.heard_of.append("it has to go")
+        answer = await self.call(Message(method="ask", body=f"{message.body}?", receiver=message.sender))
+        if answer.body == "fail":
+            raise ValueError("as written")
+        self.emit("news", Message(body=answer.body))
+        return message.reply(body=f"{message.body}: {answer.body}")
+
+
+class Guest(GenAgent):
+    heard_of: list[str] = []
+
+    def news(self, message: Message) -> None:
+        self.heard_of.append(message.body)
+
+
+def hall() -> GenNetwork:
+    return GenNetwork(id="hall", agents=[Registrar(id="host"), Guest(id="old"), Guest(id="last")])
+
+
+def everything(network: GenNetwork) -> dict[str, Any]:
+    return {agent.id: agent.model_dump() for agent in network} | {"links": list(network.links)}
+
+
+def test_what_an_interrupted_step_changed_is_taken_back_in_objects_that_go_on() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        network, before = hall(), everything(hall())
+        async with network.run(Message(body="anna", sender="boss", receiver="host"), journal=journal) as run:
+            pass
+        assert run.status == "waiting"
+        assert run.result is not None
+        assert everything(network) != before
+        async with network.resume(journal, run.id):
+            pass  # which waits once more, and changes it all once more
+        changed = everything(network)
+        fresh = hall()
+        async with fresh.resume(journal, run.id):
+            pass
+        assert changed == everything(fresh)
+        fail = run.result.reply(body="fail", sender="boss")
+        with pytest.raises(AgentFailed, match="as written"):
+            async with network.fork(journal, run.id, at=run.result.id) as fork:
+                await fork.send(fail)
+        yes = run.result.reply(body="yes", sender="boss")
+        for which in (network, fresh):
+            kept = MemoryJournal()
+            await kept.write(run.id, await facts_of(journal, run.id))
+            async with which.resume(kept, run.id, yes) as last:
+                pass
+            assert last.status == "done"
+        assert everything(network) == everything(fresh)
+        assert network["host"].asked == ["anna"]  # type: ignore[attr-defined]
+        assert [agent.id for agent in network] == ["host", "last", "old", "anna"]
+        await network.replay(kept, run.id)
+        assert everything(network) == everything(fresh)
+
+    asyncio.run(main())
+
+
+def test_a_step_that_was_cancelled_has_changed_nothing_when_it_is_repeated() -> None:
+    class Broken(MemoryJournal):
+        async def write(self, run: str, facts: Sequence[Fact]) -> None:
+            if any(isinstance(fact, Ended) for fact in facts):
+                raise JournalFailed("disk full")
+            await super().write(run, facts)
+
+    class Sleepy(GenAgent):
+        count: int = 0
+        asleep: ClassVar[bool] = True
+
+        async def arequest(self, message: Message) -> None:
+            self.count += 1
+            await asyncio.sleep(1000 if self.asleep else 0)
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        network = GenNetwork(id="n", agents=[Sleepy(id="s")])
+        async with network.run(Message(receiver="s"), journal=journal) as run:
+            while not network["s"].count:  # type: ignore[attr-defined]
+                await asyncio.sleep(0)
+            run.cancel()
+        Sleepy.asleep = False
+        broken = Broken()
+        await broken.write(run.id, await facts_of(journal, run.id))
+        with pytest.raises(JournalFailed):  # the step ended, but the disk knows nothing of it
+            async with network.resume(broken, run.id):
+                pass
+        async with network.resume(journal, run.id):
+            pass
+        assert network["s"].count == 1  # type: ignore[attr-defined]
+
+    asyncio.run(main())
+
+
+def test_objects_that_another_run_has_changed_cannot_go_on() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        network = hall()
+        runs = []
+        for name in ("anna", "bert"):
+            async with network.run(Message(body=name, sender="boss", receiver="host"), journal=journal) as run:
+                pass
+            runs.append(run.id)
+            if name == "anna":
+                network["old"].heard_of.append("something")  # type: ignore[attr-defined]
+        with pytest.raises(NotResumable, match="another run has changed the object of 'h.*'.*build the network anew"):
+            async with network.resume(journal, runs[0]):
+                pass
+        async with network.resume(journal, runs[1]) as last:
+            pass
+        assert last.status == "waiting"
 
     asyncio.run(main())
 
