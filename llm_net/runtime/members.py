@@ -32,9 +32,9 @@ def arrange(network: GenNetwork, agents: Sequence[GenAgent], links: Sequence[Lin
     stay = [agent for agent in network if id(agent) in wanted]
     if any(one is not other for one, other in zip(stay, agents, strict=False)):  # they are in another order
         stay = []
-    if len(stay) == len(network) == len(agents) and list(network.links) == list(links):
+    if len(stay) == len(network) == len(agents) and list(network._graph.links) == list(links):
         return
-    for link in list(network.links):
+    for link in list(network._graph.links):
         network._graph.unlink(link)
     staying = set(map(id, stay))
     for agent in list(network):

@@ -30,6 +30,7 @@ class Actor(GenAgent):
     """Does with each message what its program says; what it counts is its state."""
 
     outside: ClassVar[World]
+    leaves: ClassVar[bool] = False
     acts: list[tuple[Any, ...]]
     sent: dict[str, int] = {}
     got: dict[str, list[int]] = {}
@@ -81,6 +82,10 @@ class Actor(GenAgent):
                 raise ValueError("as written")
             case "join", name if f"{name}+" not in self.network:
                 self.network.add(type(self)(id=f"{name}+", acts=self.acts))
+            case "leave", name if self.leaves:
+                for gone in (name, f"{name}+"):
+                    if gone in self.network:
+                        self.network.remove(gone)
             case "call", name, timeout:
                 await self.call(self.to(name, ttl), timeout=timeout)
             case "gather", those, k, timeout:
@@ -93,7 +98,7 @@ class Actor(GenAgent):
                     async with asyncio.timeout(seconds):
                         await self.call(self.to(name, ttl))
             case _:
-                pass  # those who leave are in the play `members`
+                pass
 
 
 class Start(GenAgent):
