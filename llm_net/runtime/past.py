@@ -84,12 +84,12 @@ async def opened(run: LocalRun, journal: Journal) -> Recorder:
 
 
 def route_to(run: LocalRun, address: str) -> Route:
-    """The way to an address of a record."""
+    """The way to an address of a record: to nobody else of that id, who might be elsewhere. Raises UnknownAddress."""
     assert run.engine is not None
     network = run.place.network
     if network is None or address == ITSELF or (address == network.id and address not in network):
         return Route(run.agent, run.engine.cell_of(run.agent), run.place)
-    return run.place.route(Reference(address))
+    return run.place.route_along(address)
 
 
 def entry_of(run: LocalRun, sent: Sent, message: Message, route: Route) -> Entry:

@@ -674,6 +674,36 @@ def test_what_is_said_of_the_pieces_of_an_answer_is_heard_when_the_answer_is_on_
     asyncio.run(main())
 
 
+def test_what_waits_for_somebody_who_is_yet_to_come_goes_to_no_namesake() -> None:
+    class Host(GenAgent):
+        async def arequest(self, message: Message) -> None:
+            if message.body == "begin":
+                self.network.add(Guest(id="anna"))
+                await self.send(Message(method="news", body="hello", receiver="anna"))
+                await self.effect("greet", lambda: None, repeats="pure")
+
+    def house() -> GenNetwork:
+        return GenNetwork(id="house", agents=[Host(id="host"), GenNetwork(id="attic", agents=[Guest(id="anna")])])
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        async with house().run(Message(body="begin", receiver="host"), journal=journal) as run:
+            pass
+
+        def said(fact: Fact) -> bool:
+            return isinstance(fact, Sent) and fact.receiver == "anna"
+
+        rest = await killed(journal, run.id, said)
+        network = house()
+        async with network.resume(rest, run.id):
+            pass
+        assert network["anna"].heard_of == ["hello"]  # type: ignore[attr-defined]
+        assert network["attic/anna"].heard_of == []  # type: ignore[attr-defined]
+        await house().replay(rest, run.id)
+
+    asyncio.run(main())
+
+
 # ---------------------------------------------------------------------------------------------- the same objects again
 
 
