@@ -51,10 +51,20 @@ class Change:
     """What became different in a network."""
 
     network: GenNetwork
-    left: Mapping[str, GenAgent]
-    came: Mapping[str, GenAgent]
-    unlinked: Mapping[Link, None]
-    linked: Mapping[Link, None]
+    left: dict[str, GenAgent]
+    came: dict[str, GenAgent]
+    unlinked: dict[Link, None]
+    linked: dict[Link, None]
+
+    def forget_undone(self, later: Change) -> None:
+        """Somebody else undid some of this before it counted: of that nothing is left."""
+        for mine, theirs in ((self.came, later.left), (self.left, later.came)):
+            for id, agent in theirs.items():
+                if mine.get(id) is agent:
+                    del mine[id]
+        for links, others in ((self.linked, later.unlinked), (self.unlinked, later.linked)):
+            for link in others:
+                links.pop(link, None)
 
 
 class Members:
@@ -78,14 +88,12 @@ class Members:
         """The networks, as they were the last time."""
         return list(self._seen.values())
 
-    def changed(self, network: GenNetwork, added: object, owner: object) -> None:
-        """Somebody changes a network: adds a member, or does anything else."""
+    def change(self, network: GenNetwork, owner: object) -> None:
+        """Somebody is about to change a network; what it is by now was the doing of those before."""
         last = self._open.get(id(network))
         if last is not None and last[1] is not owner:
             self._settle(*last)
         self._open[id(network)] = network, owner
-        if isinstance(added, GenNetwork):
-            self.look_at(added)
 
     def changes_of(self, owner: object) -> list[Change]:
         """What became different by the doing of an owner, or of somebody outside, since they were last asked for."""
@@ -99,7 +107,7 @@ class Members:
     def keep(self, change: Change) -> Roll:
         """Let a change count. Gives the network with all that count."""
         before = self._kept[id(change.network)]
-        agents = {id: agent for id, agent in before.agents.items() if id not in change.left}
+        agents = {id: agent for id, agent in before.agents.items() if change.left.get(id) is not agent}
         links = {link: None for link in before.links if link not in change.unlinked}
         roll = self._kept[id(change.network)] = Roll({**agents, **change.came}, {**links, **change.linked})
         return roll
@@ -120,4 +128,8 @@ class Members:
             {link: None for link in before.links if link not in now.links},
             {link: None for link in now.links if link not in before.links},
         )
+        for others in self._changes.values():
+            for other in others:
+                if other.network is network:
+                    other.forget_undone(change)
         self._changes.setdefault(owner, []).append(change)

@@ -334,12 +334,17 @@ class Recorder:
         self._members.look_at(self._outermost)
         self._addresses.clear()
 
-    def network_changed(self, network: GenNetwork, added: AbstractObject | None) -> None:
-        """Somebody came or left, or a link did: the doing of the step at work."""
-        self._addresses.clear()
+    def network_changes(self, network: GenNetwork) -> None:
+        """Somebody is about to come or leave, or a link is: the doing of the step at work."""
         at_work = origin.get()
         step = at_work.step if isinstance(at_work, Handled) else None
-        self._members.changed(network, added, step if step is not None and step.number in self._steps else None)
+        self._members.change(network, step if step is not None and step.number in self._steps else None)
+
+    def network_changed(self, added: AbstractObject | None) -> None:
+        """Somebody came or left, or a link did."""
+        self._addresses.clear()
+        if isinstance(added, GenNetwork):
+            self._members.look_at(added)
         if self.late is not None:
             self.late()
 
@@ -485,15 +490,16 @@ class Recorder:
         address = self.address(change.network)
         if address.startswith(OUTSIDE):
             return []
-        self._shadow(change.network).roll = self._members.keep(change)
+        roll = self._shadow(change.network).roll = self._members.keep(change)
         found[address] = change.network
         prefix = "" if address == ITSELF else f"{address}/"
         states: list[State] = []
         for id_, agent in change.left.items():
             where = prefix + id_
-            for address in [told for told in self._told if told == where or told.startswith(f"{where}/")]:
-                self._told.remove(address)
-                states.append(State(address, True, b"{}"))
+            if id_ not in roll.agents or id_ in change.came:  # else somebody has come in its place already
+                for address in [told for told in self._told if told == where or told.startswith(f"{where}/")]:
+                    self._told.remove(address)
+                    states.append(State(address, True, b"{}"))
             for each in _inside(agent).values():
                 self._built.discard(id(each))
                 self._shadows.pop(id(each), None)

@@ -762,17 +762,23 @@ class LocalRun:
                 self._may_restart = True
             self._tick(network, place)
             network._graph.watchers[self] = partial(self._changed, network)
+            if self._journal is not None:
+                network._graph.wary[self] = partial(self._changing, network)
             self._watching.append(network)
             for agent in network._graph.periodic.values():
                 self._tick(agent, place)
             places.extend(place.inner(cast(GenNetwork, inner)) for inner in network._graph.networks.values())
+
+    def _changing(self, network: GenNetwork) -> None:
+        if self.recorder is not None:
+            self.recorder.network_changes(network)
 
     def _changed(self, network: GenNetwork, added: AbstractObject | None) -> None:
         """A network changed: find ways anew, hear new networks, bury what waits for those who left."""
         assert self.engine is not None
         self.place.forget()
         if self.recorder is not None:
-            self.recorder.network_changed(network, added)
+            self.recorder.network_changed(added)
         if self.over or (added is not None and not cast(GenAgent, added).stands_out):
             return
         self._unwatch()
@@ -965,6 +971,7 @@ class LocalRun:
     def _unwatch(self) -> None:
         for network in self._watching:
             network._graph.watchers.pop(self, None)
+            network._graph.wary.pop(self, None)
         self._watching.clear()
 
 
