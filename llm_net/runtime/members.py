@@ -70,7 +70,8 @@ class Change:
 class Members:
     """Keeps account. An owner is whose doing a change is: None for somebody outside."""
 
-    def __init__(self) -> None:
+    def __init__(self, outermost: GenAgent) -> None:
+        self._outermost = outermost
         self._seen: dict[int, tuple[GenNetwork, Roll]] = {}
         self._kept: dict[int, Roll] = {}
         self._open: dict[int, tuple[GenNetwork, object]] = {}  # networks that an owner is changing
@@ -115,6 +116,14 @@ class Members:
     def kept(self, network: GenNetwork) -> Roll:
         """A network with all changes that count."""
         return self._kept[id(network)]
+
+    def is_there(self, agent: GenAgent, path: str) -> bool:
+        """Whether an agent is there as far as changes count, be it that a step which has not ended has removed it."""
+        found: GenAgent | None = self._outermost
+        for id_ in path.split("/"):
+            roll = self._kept.get(id(found))
+            found = None if roll is None else roll.agents.get(id_)
+        return found is agent
 
     def _settle(self, network: GenNetwork, owner: object) -> None:
         del self._open[id(network)]

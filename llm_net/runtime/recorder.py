@@ -278,7 +278,7 @@ class Recorder:
         self._parked: dict[int, Callable[[], None]] = {}
         self.never: Callable[[], None] | None = None  # gives up those who did not come
         self.before: set[int] = set()  # deliveries that a resumed run goes on with, and that can bring them
-        self._members = Members()
+        self._members = Members(outermost)
         self._last_message = ""
         self._parts: dict[str, None] = {}
         self._barriers: list[tuple[int, Future[None]]] = []
@@ -471,8 +471,8 @@ class Recorder:
         states: list[State] = []
         for change in self._members.changes_of(step):
             states += self._keep(change, found)
-        if self.address(step.agent) == step.address:  # else it has left, and nothing of it is kept
-            found[step.address] = step.agent
+        if self.address(step.agent) == step.address or self._members.is_there(step.agent, step.address):
+            found[step.address] = step.agent  # else it has left, and nothing of it is kept
         at_work = {id(other.agent) for other in self._steps.values() if other is not step}
         for address, agent in found.items():
             shadow = self._shadow(agent)

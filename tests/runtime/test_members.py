@@ -9,7 +9,7 @@ class House:
 
     def __init__(self) -> None:
         self.network = GenNetwork(id="house", agents=[GenAgent(id="old")])
-        self.members = Members()
+        self.members = Members(self.network)
         self.members.look_at(self.network)
         self.at_work = ""
         self.network._graph.wary["members"] = lambda: self.members.change(self.network, self.at_work)
