@@ -123,30 +123,42 @@ async def _await(work: Any) -> Any:
 async def _before(journal: Journal, past: Past) -> Opened:
     if past.at is None:
         return await journal.open(past.run)
-    async for fact in journal.read(past.run, Select(facts=(Sent,), ids=(past.at,), limit=1)):
-        return await journal.open(past.run, upto=fact.seq)
-    raise UnknownRun(f"{past.run} with a message {past.at}")
+    return await journal.open(past.run, upto=await _cut(journal, past.run, past.at))
+
+
+async def _cut(journal: Journal, run: str, id: str) -> int:
+    """The place where a message is on its way to all to whom it went at once: several may hear an event."""
+    deliveries = [fact async for fact in journal.read(run, Select(facts=(Sent,), ids=(id,))) if isinstance(fact, Sent)]
+    if not deliveries:
+        raise UnknownRun(f"{run} with a message {id}")
+    first, last = deliveries[0], deliveries[-1]
+    cut = first.seq
+    if first.step and last is not first:
+        async for fact in journal.read(run, Select(facts=(Sent, Effect), after=first.seq, upto=last.seq)):
+            if isinstance(fact, Sent | Effect) and fact.step == first.step:
+                if not isinstance(fact, Sent) or fact.id != id or fact.edited:
+                    break  # it went on with something else
+                cut = fact.seq
+    return cut
 
 
 def _edited(before: Opened, past: Past, recorder: Recorder) -> Opened:
-    """With the last message as it shall be in a fork, which is noted."""
+    """With the last message as it shall be in a fork, for all to whom it is on its way; which is noted for each."""
     if not past.edit:
         return before
-    every = [*before.pending, *before.replies.values()]
-    sent = next((each for each in every if each.id == past.at), None)
-    if sent is None:
+    edited: dict[int, Sent] = {}
+    for sent in (*before.pending, *before.replies.values()):
+        if sent.id == past.at and sent.number not in edited:
+            record = from_json(sent.message)
+            record["fields"].update(past.edit)
+            edit = replace(sent, seq=recorder.seq + 1, message=to_json(record), edited=True)
+            edited[sent.number] = replace(edit, seq=sent.seq)
+            recorder.note(edit)
+    if not edited:
         raise NotResumable(past.run, f"message {past.at} went to the outside; edit one that somebody receives")
-    record = from_json(sent.message)
-    record["fields"].update(past.edit)
-    edited = replace(sent, seq=recorder.seq + 1, message=to_json(record), edited=True)
-    recorder.note(edited)
 
     def put(each: Any) -> Any:
-        return (
-            replace(each, message=edited.message, edited=True)
-            if isinstance(each, Sent) and each.id == past.at
-            else each
-        )
+        return edited.get(each.number, each) if isinstance(each, Sent) else each
 
     return replace(
         before,
@@ -180,19 +192,19 @@ class Decoder:
         self._messages: dict[str, Message] = {}
         self.border = Border(address=recorder.address, agent=self._agent, message=self.message)
 
-    async def read_threads(self, journal: Journal, name: str, also: Iterable[bytes]) -> None:
-        """The messages that those at hand answer, and so on; and those that other JSON speaks of."""
+    async def read_threads(self, journal: Journal, name: str, upto: int, also: Iterable[bytes]) -> None:
+        """The messages that those at hand answer, as they were last edited, and so on; and those that other JSON speaks of."""
         wanted = _answered_in([*self._records.values(), *also])
         for _ in range(DEEPEST):
             wanted -= self._records.keys()
             if not wanted:
                 return
-            found: list[bytes] = []
-            async for fact in journal.read(name, Select(facts=(Sent,), ids=tuple(wanted))):
-                if isinstance(fact, Sent) and fact.id not in self._records:
-                    self._records[fact.id] = fact.message
-                    found.append(fact.message)
-            wanted = _answered_in(found)
+            found: dict[str, bytes] = {}
+            async for fact in journal.read(name, Select(facts=(Sent,), upto=upto, ids=tuple(wanted))):
+                if isinstance(fact, Sent) and (fact.edited or fact.id not in found):
+                    found[fact.id] = fact.message
+            self._records.update(found)
+            wanted = _answered_in(found.values())
 
     def message(self, id: str) -> Message:
         """A message of the record; of one that is not at hand, only the id."""
@@ -325,7 +337,7 @@ class _Restoring:
         run, before, recorder = self._run, self._before, self._recorder
         assert run.engine is not None
         states = [state.body for states in before.states.values() for state in states]
-        await self._decoder.read_threads(journal, name, states)
+        await self._decoder.read_threads(journal, name, before.seq, states)
         # The outer ones first: they say who is in them.
         for address in sorted(self._kept, key=lambda address: (address != ITSELF, address.count("/"))):
             self._restore_agent(address)

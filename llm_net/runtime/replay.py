@@ -61,14 +61,16 @@ class Replayer(Recorder):
         for fact in facts:
             match fact:
                 case Sent():
-                    if fact.edited:  # it took the place of another
-                        self._done[fact.step].remove(self._sent[fact.number])
+                    past, did = self._sent.get(fact.number), self._done.setdefault(fact.step, [])
+                    if past is not None:  # it was edited
+                        did[did.index(past)] = fact
+                    else:
+                        did.append(fact)
                     self._sent[fact.number] = fact
                     if fact.message:
                         records[fact.id] = fact.message
                     if not fact.waits and fact.reply_to:
                         self._taken[fact.reply_to] = fact
-                    self._done.setdefault(fact.step, []).append(fact)
                 case Effect():
                     self._done.setdefault(fact.step, []).append(fact)
                     self.met(fact)
@@ -102,6 +104,8 @@ class Replayer(Recorder):
     def come_again(self, sent: Sent, message: Message) -> None:
         """A message goes where it went, and waits there until its agent has handled what it handled before it."""
         run = self._live
+        if sent.edited:
+            message = self._decoder.message(sent.id)
         run.sent += 1
         if not sent.waits:
             run.ended += 1

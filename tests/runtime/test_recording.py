@@ -892,6 +892,53 @@ def test_a_fork_shares_the_past_and_nothing_else() -> None:
     asyncio.run(main())
 
 
+def test_who_edits_a_message_edits_it_for_all_who_hear_it_and_for_what_answers_it() -> None:
+    class Speaker(GenAgent):
+        async def arequest(self, message: Message) -> None:
+            self.emit("news", Message(body="rain"))
+            await self.effect("wait", lambda: None, repeats="pure")
+
+    class Echo(GenAgent):
+        heard_of: list[str] = []
+
+        async def anews(self, message: Message) -> Message:
+            self.heard_of.append(message.body)
+            return message.reply(method="again", body="?", receiver=self)
+
+        async def aagain(self, message: Message) -> None:
+            assert message.reply_to is not None
+            answer = await self.call(Message(method="ask", body=f"{message.reply_to.body}?"))
+            self.heard_of.append(f"{message.reply_to.body}: {answer.body}")
+
+    def square() -> GenNetwork:
+        agents = [Speaker(id="speaker"), Echo(id="one"), Echo(id="two")]
+        return GenNetwork(id="n", agents=agents, links=[("speaker", "news", "one"), ("speaker", "news", "two")])
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        async with square().run(Message(receiver="speaker"), journal=journal) as run:
+            pass
+        news = next(fact for fact in await facts_of(journal, run.id) if isinstance(fact, Sent) and fact.event)
+        async with square().fork(journal, run.id, at=news.id, edit={"body": "sun"}) as fork:
+            pass
+        edits = [fact for fact in await facts_of(journal, fork.id) if isinstance(fact, Sent) and fact.edited]
+        assert [edit.receiver for edit in edits] == ["one", "two"]
+        for name in ("one", "two"):
+            (question,) = [
+                sent
+                for sent in await facts_of(journal, fork.id)
+                if isinstance(sent, Sent) and sent.sender == name and sent.method == "ask"
+            ]
+            network = square()
+            answer = Message(body="yes", sender="boss", receiver=name, reply_to=Message(id=question.id))
+            async with network.resume(journal, fork.id, answer):
+                pass
+            assert network[name].heard_of == ["sun", "sun: yes"]  # type: ignore[attr-defined]
+            await square().replay(journal, fork.id)
+
+    asyncio.run(main())
+
+
 def test_time_in_a_step_is_that_of_the_record() -> None:
     class Clock(GenAgent):
         async def arequest(self, message: Message) -> Message:
