@@ -524,9 +524,10 @@ class LocalRun:
         error: BaseException | None = None,
         usage: Usage | None = None,
         seconds: float = 0.0,
+        status: Status | None = None,
     ) -> None:
         """Tell the observers."""
-        observation = Observation(kind, self.id, address, message, event, error, usage, seconds)
+        observation = Observation(kind, self.id, address, message, event, error, usage, seconds, status)
         for observer in self.observers:
             try:
                 observer.observe(observation)
@@ -950,7 +951,9 @@ class LocalRun:
         self._seconds = perf_counter() - self._began
         if self.observers:
             ended_by = RunCancelled() if self._status == "cancelled" else self._error
-            self.observe("ended", self.agent.id, error=ended_by, usage=self.usage, seconds=self._seconds)
+            self.observe(
+                "ended", self.agent.id, error=ended_by, usage=self.usage, seconds=self._seconds, status=self._status
+            )
             if self._error is None and self._failing is not None:
                 self._status, self._error = "failed", self._failing
         self._ended.set()
