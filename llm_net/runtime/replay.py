@@ -23,7 +23,7 @@ from llm_net.runtime.cell import Cell, Entry
 from llm_net.runtime.past import Decoder, entry_of, recorder_of, route_to, take_back
 from llm_net.runtime.place import Route
 from llm_net.runtime.recorder import Recorder, Step
-from llm_net.runtime.state import Fields, stored, upcast
+from llm_net.runtime.state import AGENTS, Fields, agent_kind, members_in, stored, upcast
 from llm_net.runtime.waiting import Handled
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ class Replayer(Recorder):
             if sent.step not in self._ends or not self._ends[sent.step].turn:  # the outside's, or of a step left out
                 self.come_again(sent, self._decoder.message(sent.id))
         run.open = False
+        self._loop.call_soon(self._look)
 
     # ------------------------------------------------------------------------------------------ what happens, and when
 
@@ -205,7 +206,9 @@ class Replayer(Recorder):
                     raise Diverged(step.address, number, what, data.decode(), now.get(name, b"nothing").decode())
 
     def _value(self, agent: GenAgent, name: str, data: bytes | None) -> object:
-        """What a field's JSON says: that of a set has no order."""
+        """What a field's JSON says: that of a set has no order, and a class may have two names."""
+        if name == AGENTS and data is not None:
+            return [(id, agent_kind(kind) or kind) for id, kind in members_in(data).items()]
         fields = Fields.of(type(agent))
         if data is None or name not in fields.names:
             return from_json(data or b"null")

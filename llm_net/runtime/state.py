@@ -27,7 +27,7 @@ from llm_net.errors import NotResumable
 from llm_net.graph import Link
 from llm_net.message import Message
 from llm_net.runtime.members import Roll
-from llm_net.wire import decode_alone, encode_alone
+from llm_net.wire import decode_alone, encode_alone, names_of
 
 AGENTS, LINKS = "agents", "links"
 """What is stored of a network besides its fields, once it was changed: these two are no stored fields of it."""
@@ -282,12 +282,15 @@ def kind_of_agent(kind: type[GenAgent]) -> str:
 
 def agent_kind(name: str) -> type[GenAgent] | None:
     """The class of agents of this name that this process has defined; nothing is imported."""
+    wanted, other = names_of(name), None
     found: list[type[GenAgent]] = [GenAgent]
     for kind in found:
-        if kind_of_agent(kind) == name:
+        if (known := kind_of_agent(kind)) == name:
             return kind
+        if known in wanted:
+            other = kind
         found.extend(kind.__subclasses__())
-    return None
+    return other
 
 
 # ---------------------------------------------------------------------------------------------- messages inside values

@@ -674,6 +674,24 @@ def test_what_is_said_of_the_pieces_of_an_answer_is_heard_when_the_answer_is_on_
     asyncio.run(main())
 
 
+def test_a_replay_ends_where_all_that_ended_was_done_by_one_whom_a_step_brought_that_did_not() -> None:
+    class Host(GenAgent):
+        async def arequest(self, message: Message) -> None:
+            self.network.add(Guest(id="anna"))
+            await self.send(Message(method="news", body="hello", receiver="anna"))
+            await self.call(Message(method="ask", body="And now?"))
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        root = Message(sender="boss", receiver="host")
+        async with GenNetwork(id="house", agents=[Host(id="host")]).run(root, journal=journal) as run:
+            pass
+        again = GenNetwork(id="house", agents=[Host(id="host")]).replay(journal, run.id)
+        assert (await asyncio.wait_for(again, 10)).sent == 3
+
+    asyncio.run(main())
+
+
 def test_what_waits_for_somebody_who_is_yet_to_come_goes_to_no_namesake() -> None:
     class Host(GenAgent):
         async def arequest(self, message: Message) -> None:
