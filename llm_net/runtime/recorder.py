@@ -471,7 +471,7 @@ class Recorder:
         states: list[State] = []
         for change in self._members.changes_of(step):
             states += self._keep(change, found)
-        if self.address(step.agent) == step.address or self._members.is_there(step.agent, step.address):
+        if self._is_at(step.agent, step.address):
             found[step.address] = step.agent  # else it has left, and nothing of it is kept
         at_work = {id(other.agent) for other in self._steps.values() if other is not step}
         for address, agent in found.items():
@@ -484,6 +484,10 @@ class Recorder:
                 self._told.add(address)
                 states.append(State(address, *changed))
         return tuple(states)
+
+    def _is_at(self, agent: GenAgent, address: str) -> bool:
+        """Whether an agent is there, or was when all that counts so far was done."""
+        return self.address(agent) == address or self._members.is_there(agent, address)
 
     def _keep(self, change: Change, found: dict[str, GenAgent]) -> list[State]:
         """Find whose states are to be kept when a network has changed; gives that nothing is kept of those who left."""
@@ -508,7 +512,7 @@ class Recorder:
         for id_, agent in change.came.items():
             for path, each in _inside(agent).items():
                 where = f"{prefix}{id_}{path}"
-                if self.address(each) == where:
+                if self._is_at(each, where):
                     found[where] = each
                     if isinstance(each, GenNetwork):
                         self._shadow(each).roll = self._members.kept(each)
