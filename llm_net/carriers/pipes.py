@@ -35,6 +35,9 @@ WINDOW = 1024 * 1024
 GRACE = 5.0
 """Seconds that a worker has to end after its last link; then it is killed."""
 
+_PROGRAM = "import sys; fd, *sys.path = sys.argv[1:]; from llm_net.carriers.pipes import work; work(int(fd))"
+"""What a worker runs, with the number of its socket and the path on which modules are found."""
+
 _LENGTH = Struct("<I")
 
 in_worker = False
@@ -178,19 +181,12 @@ class Worker:
         self.name = name
         self._control, theirs = socket.socketpair()
         with theirs:
-            program = f"from llm_net.carriers.pipes import work; work({theirs.fileno()})"
-            path = os.pathsep.join(entry for entry in sys.path if entry)
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", program],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": path},
-            )
+            fd = theirs.fileno()
+            words = [sys.executable, "-c", _PROGRAM, str(fd), *(entry or str(Path.cwd()) for entry in sys.path)]
+            self._process = subprocess.Popen(words, pass_fds=(fd,), stdin=subprocess.DEVNULL)
         main = sys.modules.get("__main__")
         specification = getattr(main, "__spec__", None)
         told = {
-            "name": name,
-            "path": sys.path,
             "module": getattr(specification, "name", None),
             "file": getattr(main, "__file__", None),
         }
@@ -265,7 +261,6 @@ def work(fd: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this
     control = socket.socket(fileno=fd)
     told = json.loads(_exactly(control, _LENGTH.unpack(_exactly(control, _LENGTH.size))[0]))
-    sys.path[:] = told["path"]
     asyncio.run(_serve(control, _Importer(told["module"], told["file"])))
 
 

@@ -40,6 +40,9 @@ TO_AGENT = Struct("<II")
 
 TIME = Struct("<d")
 
+BODY: Final = 32 * 1024 * 1024
+"""Bytes of a message, at most."""
+
 _REQUEST = TypeAdapter(tuple[Request], config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
 EMBEDDINGS: TypeAdapter[Embeddings] = TypeAdapter(Embeddings)
 PRICE: TypeAdapter[Price | None] = TypeAdapter(Price | None)

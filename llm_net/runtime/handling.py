@@ -34,6 +34,7 @@ from llm_net.errors import (
     CallTimeout,
     InDoubt,
     InvalidOutput,
+    NodeLost,
     NotHandling,
     RunCancelled,
 )
@@ -228,7 +229,7 @@ class LocalHandling(Handled):
         try:
             completion = await self._complete(model, request)
         except Exception as error:
-            if not self.run.over:
+            if not self._is_lost(error):
                 recorder.learned(step, n, "model", model.name, began, error, request=request, usage=_paid(error))
             raise
         answer = COMPLETION.dump_json(completion)
@@ -266,7 +267,7 @@ class LocalHandling(Handled):
                         deltas.append(chunk.text)
                     yield chunk
         except Exception as error:
-            if not self.run.over and step.streams:
+            if not self._is_lost(error) and step.streams:
                 paid = _paid(error)
                 recorder.learned(step, n, "model", model.name, began, error, request=request, usage=paid, deltas=deltas)
                 self._streamed(step)
@@ -308,7 +309,7 @@ class LocalHandling(Handled):
         try:
             value = await self._effect(call, type, repeats, key)
         except Exception as error:
-            if not self.run.over:
+            if not self._is_lost(error):
                 recorder.learned(step, n, "effect", name, began, error, repeats=repeats)
             raise
         recorder.learned(step, n, "effect", name, began, type.dump_json(value), repeats=repeats)
@@ -344,6 +345,10 @@ class LocalHandling(Handled):
             due = from_json(past.answer)
         await asyncio.sleep(max(0.0, due - recorder.clock()))
         recorder.learned(step, n, "delay", "", began, to_json(due))
+
+    def _is_lost(self, error: Exception) -> bool:
+        """Whether nobody knows what came of a call: it was cut off with the run, or with the node that made it."""
+        return self.run.over or isinstance(error, NodeLost)
 
     def _noting(self) -> tuple[Step, Recorder]:
         self._still()

@@ -30,6 +30,7 @@ from llm_net.record import Repeats
 from llm_net.runtime import frames
 from llm_net.runtime.engine import Engine
 from llm_net.runtime.frames import (
+    BODY,
     EMBEDDINGS,
     NOWHERE,
     PRICE,
@@ -47,6 +48,9 @@ from llm_net.runtime.moving import Manifest, modules_of, why_not
 from llm_net.runtime.recorder import COMPLETION
 from llm_net.runtime.run import LocalRun
 from llm_net.wire import Line
+
+TRIES = 3
+"""Nodes that may be lost over one message of a recorded run, that one included: perhaps it is the message that kills them."""
 
 GRACE = 5.0
 """Seconds that a node has to end what was cancelled; then it is given up."""
@@ -91,6 +95,8 @@ class Errand:
     """What the handler itself wants done next: a kind of frame, its question, what it says."""
     arrived: Future[None] | None = None
     lost: BaseException | None = None
+    replies: dict[str, Message] = field(default_factory=dict)
+    """What it was answered, by question: a step of a recorded run may be repeated."""
     deferred: BaseException | None = None
     """What an event that was emitted raised: met at the next step."""
     doing: int = 0  # the question that is being seen to
@@ -110,8 +116,10 @@ class Errand:
             raise error
 
     def lose(self, error: BaseException) -> None:
-        """Its node is gone."""
+        """Its node is gone: what it waits for is of no use any more, unless the step is repeated."""
         self.lost = error
+        if self.doing and self.handling.step is None:
+            self.handling.body.task.cancel()
         for future in self.asked.values():
             if not future.done():
                 future.set_exception(error)
@@ -128,12 +136,13 @@ class FarNode:
         self.link = link
         self.number = number
         self.errands: dict[int, Errand] = {}
-        self.line = Line(ancestors=100, address=home.manifest.written, directory=home.manifest)
+        self.line = Line(short=True, limit=BODY, address=home.manifest.written, directory=home.manifest)
         self.changed: set[int] = set()  # networks of which it has an old roll
         self.lost: BaseException | None = None
         self.ready: Future[None] = home.run.loop.create_future()
         self.states: Future[bytes] | None = None
         self.closed: Future[None] = home.run.loop.create_future()
+        self.successor: Task[None] | None = None  # at work to put another in its place
 
     def begin(self, opening: bytes) -> None:
         self.link.begin(self._hear, self._broken)
@@ -256,6 +265,7 @@ class Home:
         self.nodes: list[FarNode] = []
         self._seats: dict[int, Seat] = {}
         self._errands = 0
+        self._numbers = 0
         self._watched: list[GenNetwork] = []
         self._begun = False
 
@@ -301,6 +311,7 @@ class Home:
         try:
             links = await self._hosts.open(self.run.id)
             self.manifest.renew()
+            self._numbers = len(links)
             self.nodes = [FarNode(self, link, number) for number, link in enumerate(links, 1)]
             for number, seat in enumerate(self._seats.values()):
                 seat.node = self.nodes[number % len(self.nodes)]
@@ -333,6 +344,8 @@ class Home:
     async def end(self) -> None:
         """Take the agents' state back, and leave the nodes."""
         self._unwatch()
+        for task in [node.successor for node in self.nodes if node.successor is not None]:
+            task.cancel()
         for node in self.nodes:
             if node.lost is None:
                 await self._take_back(node)
@@ -374,10 +387,27 @@ class Home:
         if not self.ready.done():
             await asyncio.shield(self.ready)
         handling = cast(LocalHandling, origin.get())
+        step = handling.step
+        if step is None:
+            return await self._try(agent, message, handling)
+        before, replies = step.snapshot(), dict[str, Message]()
+        for _ in range(TRIES - 1):
+            try:
+                return await self._try(agent, message, handling, replies)
+            except NodeLost:  # all that came of it is on record: another node goes on
+                recorder = self.run.run.recorder
+                if recorder is None or self.run.run.over:
+                    raise
+                recorder.repeat(step, before, replies)
+        return await self._try(agent, message, handling, replies)
+
+    async def _try(
+        self, agent: GenAgent, message: Message, handling: LocalHandling, replies: dict[str, Message] | None = None
+    ) -> object:
         seat = self._seats[id(agent)]
         node = await self._node_of(seat)
         self._errands += 1
-        errand = Errand(self._errands, handling)
+        errand = Errand(self._errands, handling, replies={} if replies is None else replies)
         node.errands[errand.number] = errand
         try:
             self._tell(node, seat, errand, message)
@@ -395,24 +425,23 @@ class Home:
 
     async def _node_of(self, seat: Seat) -> FarNode:
         """The node of an agent: another one if that is lost."""
-        node = seat.node
-        assert node is not None
-        if node.lost is not None:
-            node = await self._replaced(node)
+        while (node := seat.node) is None or node.lost is not None:
+            assert node is not None
+            if node.successor is None:
+                node.successor = self.run.loop.create_task(self._replace(node))
+            await asyncio.shield(node.successor)
         return node
 
-    async def _replaced(self, lost: FarNode) -> FarNode:
-        index = self.nodes.index(lost) if lost in self.nodes else -1
-        if index < 0:  # somebody else has seen to it
-            return next(seat.node for seat in self._seats.values() if seat.node is not None and seat.node.lost is None)
-        node = FarNode(self, await self._hosts.replace(lost.link), lost.number)
-        self.nodes[index] = node
+    async def _replace(self, lost: FarNode) -> None:
+        """Have the agents of a node that is lost made on another, with the state that they have here."""
+        self._numbers += 1
+        node = FarNode(self, await self._hosts.replace(lost.link), self._numbers)
+        self.nodes[self.nodes.index(lost)] = node
         for seat in self._seats.values():
             if seat.node is lost:
                 seat.node, seat.fresh, seat.worked = node, True, False
         node.begin(self._opening(node))
         await node.ready
-        return node
 
     def _tell(self, node: FarNode, seat: Seat, errand: Errand, message: Message) -> None:
         handling = errand.handling
@@ -445,6 +474,8 @@ class Home:
         while True:
             while not errand.wanted:
                 if errand.lost is not None:
+                    if errand.inside:
+                        await asyncio.wait(errand.inside.values())
                     raise errand.lost
                 errand.arrived = asyncio.get_running_loop().create_future()
                 await errand.arrived
@@ -455,7 +486,7 @@ class Home:
             try:
                 await self.see_to(node, errand, kind, question, said)
             except asyncio.CancelledError:
-                if not errand.dropped or self.run.run.over:
+                if self.run.run.over or not (errand.dropped or errand.lost is not None):
                     raise
                 errand.dropped = False  # only this question is over
                 task.uncancel()
@@ -521,11 +552,13 @@ class Home:
                 handling.emit(said[0], said[1])
             case frames.CALL:
                 reply = await handling.call(said[1], said[0])
+                errand.replies[said[1].id] = reply
                 return b"m", [node.line.encode(reply)]
             case frames.GATHER:
                 k, timeout, tells, messages = said
                 failures: dict[Message, BaseException] = {}
                 replies = await handling.gather(messages, k, timeout, failures if tells else None)
+                errand.replies.update((reply.reply_to.id, reply) for reply in replies if reply.reply_to is not None)
                 failed = [
                     to_json([index, from_json(far(failures[message]))])
                     for index, message in enumerate(messages)

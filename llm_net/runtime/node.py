@@ -23,7 +23,7 @@ from llm_net.message import Message
 from llm_net.ports import Link
 from llm_net.runtime import frames
 from llm_net.runtime.far import Borrowed, FarHandling
-from llm_net.runtime.frames import NOWHERE, TIME, TO_AGENT, far, frame, near, parts_of, taken_apart
+from llm_net.runtime.frames import BODY, NOWHERE, TIME, TO_AGENT, far, frame, near, parts_of, taken_apart
 from llm_net.runtime.moving import Manifest, fields_of
 from llm_net.runtime.state import Shadow
 from llm_net.wire import Line
@@ -131,7 +131,7 @@ class Node:
                     self._imports(module)
             self.seed, self.records, self._hears = said["seed"], said["records"], said["hears"]
             self.manifest = Manifest(said["node"] << OWN_NUMBERS, partial(Borrowed, self))
-            self.line = Line(ancestors=100, address=self.manifest.written, directory=self.manifest)
+            self.line = Line(short=True, limit=BODY, address=self.manifest.written, directory=self.manifest)
             self._arrive(described)
         except Exception as error:  # whatever the code of the modules raises
             problem = far(error)

@@ -67,8 +67,8 @@ class Step:
     """One delivery that is being handled: where its ids and times come from, and what it did before it was interrupted."""
 
     __slots__ = (
-        "_past_effects", "_past_posts", "_random", "_recorder", "address", "agent", "began", "effects", "ids", "last", "number",
-        "posts", "replays", "streams", "time", "tries", "turn", "waiting",
+        "_past_effects", "_past_posts", "_random", "_recorder", "address", "agent", "began", "did", "effects", "ids", "last",
+        "number", "posts", "replays", "streams", "time", "tries", "turn", "waiting",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder, number: int, agent: GenAgent, address: str, turn: int) -> None:
@@ -83,9 +83,16 @@ class Step:
         self.turn = turn
         self.began = self.time = recorder.clock()
         self.posts = self.effects = self.ids = self.tries = 0
+        self.did: list[Sent | Effect] | None = None  # in this life, where it may have to be repeated in it
         self.last = ""  # the id of what it sent last, with ROOM after it for what it emitted
         self._past_posts: list[Sent] = []  # the next one last
         self._past_effects: dict[int, Effect] = {}
+
+    def snapshot(self) -> tuple[int, int, int]:
+        """What it has counted so far. From now on what it does is remembered."""
+        if self.did is None:
+            self.did = []
+        return self.posts, self.effects, self.ids
 
     def new_id(self) -> str:
         """An id of this step, and counted."""
@@ -115,13 +122,19 @@ class Step:
     def try_again(self, at: float) -> None:
         """It failed, and begins anew."""
         self.tries += 1
+        self.did = None
         self.began = self.time = at
         self._random = None
 
     def remember(self, facts: Sequence[Sent | Effect | Ended]) -> None:
         """What it did in an earlier life."""
         times: list[float] = []
+        self.did = did = list[Sent | Effect]()
+        self._past_posts.clear()
+        self._past_effects.clear()
         for fact in facts:
+            if not isinstance(fact, Ended):
+                did.append(fact)
             match fact:
                 case Sent():
                     self._past_posts.append(fact)
@@ -134,6 +147,7 @@ class Step:
                     self._past_posts.clear()
                     self._past_effects.clear()
                     times.clear()
+                    did.clear()
                     self.posts, self.effects, self.ids = fact.posts, fact.effects, fact.ids
                     self.tries += 1
         self._past_posts.reverse()
@@ -387,6 +401,17 @@ class Recorder:
             )
         )  # fmt: skip
 
+    def repeat(self, step: Step, counted: tuple[int, int, int], replies: Mapping[str, Message]) -> None:
+        """The process in which a step was at work is gone: it begins anew, with what it had counted then, and got."""
+        did = step.did or []
+        step.posts, step.effects, step.ids = counted
+        step.time = step.began
+        step.remember(did)
+        self.replies.update(replies)
+        for fact in did:
+            if isinstance(fact, Effect):
+                self.met(fact)
+
     def _came_to_end(self, number: int) -> None:
         """Whoever was there when the run was interrupted, or was just coming, is there when all of that has ended."""
         self.before.discard(number)
@@ -524,15 +549,16 @@ class Recorder:
             step.last = message.id if event is None else message.id + ROOM
         known = message.id == self._last_message  # an event goes to one listener after the other
         self._last_message = message.id
-        self._note(
-            Sent(
+        sent = Sent(
                 self._next(), self.number, 0 if step is None else step.number, message.id, kind_of(type(message)),
                 message.method, "" if message.sender is None else self.address(message.sender), receiver,
                 "" if message.reply_to is None else message.reply_to.id, message.conversation,
                 "" if event is None else event.name, "" if event is None else event.path, depth, waits,
                 self.clock() if step is None else step.time, b"" if known else self.encoded(message),
-            )
         )  # fmt: skip
+        self._note(sent)
+        if step is not None and step.did is not None:
+            step.did.append(sent)
         return self.number
 
     def refused(self, step: Step | None, question: Message, error: BaseException) -> None:
@@ -596,12 +622,13 @@ class Recorder:
         if self.frozen:
             return
         used = usage or Usage()
-        self._note(
-            Effect(
-                self._next(), step.number, n, kind, name, repeats, status, step.key(n) if n else name, began, step.time,
-                self.redacted(answer), asked, used.input_tokens, used.output_tokens, used.cost,
-            )
+        effect = Effect(
+            self._next(), step.number, n, kind, name, repeats, status, step.key(n) if n else name, began, step.time,
+            self.redacted(answer), asked, used.input_tokens, used.output_tokens, used.cost,
         )  # fmt: skip
+        self._note(effect)
+        if step.did is not None:
+            step.did.append(effect)
 
     def deltas(self, past: Effect) -> Sequence[str]:
         """The pieces in which an answer came."""
