@@ -167,16 +167,18 @@ class NatsCarrier:
 
     async def aclose(self) -> None:
         """See `ports.Carrier.aclose`."""
+        left, self._over = self._over, True
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._sweep is not None:
             self._sweep.cancel()
-        if self._said and not self._over:
-            self._over = True
-            with suppress(Exception):  # the server forgets it anyhow, a little later
-                await self._write(f"here.{self._node}", b"", 1, expected=self._said)
+        if self._said and not left:
+            with suppress(CarrierFailed):  # the server forgets it anyhow, a little later
+                key = f"here.{self._node}"
+                if await self._write(key, b"", 1, expected=self._said) is None:
+                    await self._write(key, b"", 1, expected=await self._say_anew())
         await self._disconnect()
         self._presence.close()
 
@@ -263,6 +265,7 @@ class NatsCarrier:
 
     async def _look_around(self) -> None:
         info = await self._ask(f"STREAM.INFO.KV_{self._bucket}", {"subjects_filter": f"$KV.{self._bucket}.here.*"})
+        assert info is not None  # by now it is there
         for subject in info["state"].get("subjects", {}):
             found = await self._last(f"here.{subject.rpartition('.')[2]}")
             if found is not None and found.data:
@@ -380,7 +383,7 @@ class NatsCarrier:
             else:
                 return
 
-    async def _ask(self, what: str, question: Mapping[str, object], *, absent: int = 0) -> Any:
+    async def _ask(self, what: str, question: Mapping[str, object], *, absent: int = 0) -> dict[str, Any] | None:
         """Ask JetStream; None for the error that says that it is not there."""
         answer = await self._request(f"$JS.API.{what}", json.dumps(question).encode())
         if (error := answer.get("error")) is not None:

@@ -294,7 +294,7 @@ def test_three_servers_outlive_the_one_that_leads(cluster: NatsCluster) -> None:
             one, two = carriers
             await one.join("carl", ignore)
             await two.join("dora", ignore)
-            held = await one.lease("run", seconds=10)
+            held = await one.lease("run", seconds=3)
             leader = await _leader(cluster)
             for n in range(1_000):
                 near.link.send(b"%d" % n)
