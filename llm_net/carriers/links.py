@@ -283,14 +283,18 @@ class Exchange:
         elif kind == BREAK:
             self._broken(far, from_opener, half, other, data[HEADER.size : HEADER.size + 200])
         elif kind in (FRAMES, LAST, ACK):
-            line = self._line(far, from_opener, half, other)
+            line = self._line(far, from_opener, half, other, asks=kind != ACK)
             if line is not None:
                 line.heard(kind, number, ack, early, data)
         else:
             self.malformed += 1
 
-    def _line(self, far: str, from_opener: bool, half: bytes, other: bytes) -> _Line | None:
-        """The link that a packet belongs to; who speaks in one that is over is told so."""
+    def _line(self, far: str, from_opener: bool, half: bytes, other: bytes, *, asks: bool) -> _Line | None:
+        """The link that a packet belongs to; who speaks in one that is over is told so.
+
+        Of one that was closed in order, only who asks for an acknowledgement: else two that closed it would tell each other
+        for ever.
+        """
         session = half + other
         line = (self._accepted if from_opener else self._opened).get(far)
         if line is not None and line.session == session:
@@ -309,8 +313,10 @@ class Exchange:
             return line
         self.stale += 1
         known = self._closed.get(session)
-        kind = BREAK if from_opener else BREAK | FROM_OPENER
-        self.post(far, known if known is not None else self._packet(kind, session, b"this link is over"))
+        if known is None:
+            self.post(far, self._packet(BREAK if from_opener else BREAK | FROM_OPENER, session, b"this link is over"))
+        elif asks:
+            self.post(far, known)
         return None
 
     def _asked(self, far: str, half: bytes) -> None:
