@@ -452,9 +452,14 @@ class _Line:
         if not self._sending:
             self._awake.set()
 
+    @property
+    def full(self) -> bool:
+        """Whether a windowful waits to be sent."""
+        return not self._over and (len(self._queue) >= WINDOW_FRAMES or self._queued >= WINDOW_BYTES)
+
     async def room(self) -> None:
-        """Wait until less than a windowful waits to be sent, or it is broken."""
-        while not self._over and (len(self._queue) >= WINDOW_FRAMES or self._queued >= WINDOW_BYTES):
+        """Wait until it is not full, or broken."""
+        while self.full:
             future: Future[None] = self._loop.create_future()
             self._waiting.append(future)
             await future
