@@ -379,6 +379,8 @@ class NatsCarrier:
             except CarrierFailed as error:
                 if "refuses" in error.problem or clock() > patience:
                     raise
+                if "refuses" in self._problem:  # the inbox, which is asked for with the first question
+                    raise self._failed(self._problem) from error
                 await asyncio.sleep(0.2)
             else:
                 return
@@ -449,7 +451,8 @@ class NatsCarrier:
                     f"llm_net.{self._space}.m.*.{self._node}", cb=self._heard, pending_bytes_limit=PENDING
                 )
                 await client.subscribe(f"$KV.{self._bucket}.here.*", cb=self._saw, pending_bytes_limit=PENDING)
-                await client.flush(timeout=2)
+                for _ in range(2):  # the first may overtake what was asked for before it
+                    await client.flush(timeout=2)
             except (TimeoutError, self._nats.errors.Error, OSError, ValueError) as error:
                 problem = self._problem or _sentence(error)
                 await client.close()
