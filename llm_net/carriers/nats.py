@@ -70,6 +70,9 @@ PENDING: Final = 32 * 1024 * 1024
 MARK: Final = b"\x01"
 """Begins all that nodes write. What servers write begins otherwise: with a brace, or it has headers."""
 
+OLDEST: Final = (2, 12)
+"""The first servers that forget messages one by one and check, before they write, what was last about several subjects."""
+
 SIGN: Final = Struct(">8s")
 """Of presence: the incarnation of the node; then what it says about itself."""
 
@@ -457,7 +460,10 @@ class NatsCarrier:
                 problem = self._problem or _sentence(error)
                 await client.close()
                 continue
-            if not client._server_info.get("jetstream"):
+            version = client.connected_server_version
+            if (version.major, version.minor) < OLDEST:
+                self._problem = f"its server is too old; install NATS {'.'.join(map(str, OLDEST))} or later"
+            elif not client._server_info.get("jetstream"):
                 self._problem = (
                     "its server has no JetStream, which keeps presence and leases; start it with `--jetstream`"
                 )

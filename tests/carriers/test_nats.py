@@ -117,6 +117,19 @@ def test_who_may_not_join_is_told_why(strict: NatsServer, user: str, node: str, 
     asyncio.run(main())
 
 
+def test_a_server_without_jetstream_is_told_in_a_sentence() -> None:
+    server = NatsServer(jetstream=False)
+
+    async def main() -> None:
+        with pytest.raises(CarrierFailed, match="has no JetStream.*; start it with `--jetstream`"):
+            await NatsCarrier(server.url).join("anna", ignore)
+
+    try:
+        asyncio.run(main())
+    finally:
+        server.close()
+
+
 # ------------------------------------------------------------------------------------------------ forgers
 
 
