@@ -175,8 +175,6 @@ class NatsCarrier:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._sweep is not None:
-            self._sweep.cancel()
         if self._said and not left:
             with suppress(CarrierFailed):  # the server forgets it anyhow, a little later
                 key = f"here.{self._node}"
@@ -494,6 +492,8 @@ class NatsCarrier:
                 wait = SHORTEST_WAIT
 
     async def _disconnect(self) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
         client, self._client = self._client, None
         if client is not None:
             with suppress(self._nats.errors.Error, OSError):
