@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from itertools import islice
 from typing import TypeAlias
 
 from llm_net.protocols.money import ZERO, check_amount
@@ -84,5 +85,5 @@ def search(bids: Sequence[PackageBid], *, most: int = 1_000) -> tuple[Accepted, 
                     yield (bid, *rest) if bid else rest
 
     place = {bid: index for index, bid in reversed(list(enumerate(bids)))}
-    found = [way for way, _ in zip(ways(0, frozenset().union(*(bid.items for bid in bids))), range(most), strict=False)]
+    found = islice(ways(0, frozenset().union(*(bid.items for bid in bids))), most)
     return tuple(dict.fromkeys(tuple(sorted(way, key=place.__getitem__)) for way in found))

@@ -31,7 +31,7 @@ def vcg(
     Args:
         bids: packages, of which each bidder gets at most one.
         reserves: the least that the seller takes for each item; 0 for those not named. The seller counts as one more
-            bidder, who would keep the items at these prices.
+            bidder, who would keep the items at these prices, and keeps them where a bid is no higher.
         solve: finds the winners. Truthful only if it finds the best.
 
     Returns:

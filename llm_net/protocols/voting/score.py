@@ -1,4 +1,4 @@
-"""Rules that add up scores: score voting, STAR and quadratic voting. None of them compares grades as mere words."""
+"""Score voting and STAR, which add up points. Know how much better a candidate is, not what its grade is called."""
 
 from __future__ import annotations
 
@@ -42,31 +42,6 @@ def star(candidates: Sequence[str], ballots: Iterable[Scores]) -> Result:
             )
             winners |= {one} if lead > 0 else {other} if lead < 0 else {one, other}
     return elected(candidates, winners, points)
-
-
-def quadratic(candidates: Sequence[str], ballots: Iterable[Scores], *, credits: int) -> Result:
-    """Elects who has most votes, where v votes for or against one candidate cost v² credits.
-
-    Args:
-        candidates: who stands.
-        ballots: the scores are votes; those against are negative.
-        credits: what each voter may spend.
-
-    Raises:
-        ValueError: a ballot spends more.
-
-    Source: Posner and Weyl 2015, Voting squared; Lalley and Weyl 2018, Quadratic voting.
-    """
-    counted = cast(candidates, ballots)
-    for ballot in counted:
-        if (spent := cost(ballot)) > credits:
-            raise ValueError(f"a ballot costs {spent} credits, and a voter has {credits}; cast fewer votes")
-    return score(candidates, counted)
-
-
-def cost(ballot: Scores) -> int:
-    """The credits that a ballot spends in quadratic voting."""
-    return sum(votes**2 for votes in ballot.given.values())
 
 
 def _sign(number: int) -> int:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from hypothesis import strategies as st
 
 from llm_net.protocols.voting.ballot import Approval, Ranking, Scores
-from llm_net.protocols.voting.copeland import copeland, minimax
+from llm_net.protocols.voting.copeland import copeland
+from llm_net.protocols.voting.minimax import minimax
 from llm_net.protocols.voting.pairwise import pairwise
 from llm_net.protocols.voting.positional import borda, plurality
 from llm_net.protocols.voting.ranked_pairs import ranked_pairs

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from llm_net.protocols.voting.ballot import Approval, Scores
 from llm_net.protocols.voting.judgement import majority_judgement
 from llm_net.protocols.voting.positional import approval
-from llm_net.protocols.voting.score import cost, quadratic, score, star
+from llm_net.protocols.voting.quadratic import cost, quadratic
+from llm_net.protocols.voting.score import score, star
 from tests.protocols.voting.electorates import approvals, graded
 
 Election = tuple[tuple[str, ...], list[Scores]]
