@@ -68,9 +68,9 @@ def _every_winner(names: Sequence[str], groups: Sequence[Sequence[Pair]], most: 
         at_once = _keep(kept, undecided, cycles=True)
         safe = [(one, other) for one, other in undecided if (other, one) not in at_once]  # kept in every order
         nexts = [_keep(kept, safe)] if safe or not undecided else [_keep(kept, [pair]) for pair in undecided]
-        worlds = {(number if undecided else number + 1, after) for after in nexts} - seen
-        waiting += worlds
-        seen |= worlds
+        worlds = dict.fromkeys((number if undecided else number + 1, after) for after in nexts)
+        waiting += [world for world in worlds if world not in seen]
+        seen.update(worlds)
         if len(seen) > most:
             raise ValueError(f"equally strong victories lead to more than {most} sets of them; give a rule for ties")
     return winners

@@ -19,7 +19,7 @@ class Stage:
     """One step of a count.
 
     Args:
-        votes: of all who hold ballots, before the step.
+        votes: of all who stand, and of the elected what they have not yet handed on, before the step.
         elected: who reached the quota, or took a seat that was left, at this stage.
         surplus: whose votes above the quota went on.
         excluded: who dropped out.
@@ -123,9 +123,9 @@ def stv(
 def _steps(state: _State, quota: int, seats: int, ties: TieRule | None) -> Iterator[tuple[Stage, _State]]:
     """What may happen next; several things only where candidates tie."""
     piles = dict(state.piles)
-    votes = dict.fromkeys(state.standing, Fraction(0))
+    votes = dict.fromkeys((*state.standing, *sorted(state.seated)), Fraction(0))
     for (_, holder), worth in piles.items():
-        votes[holder] = votes.get(holder, Fraction(0)) + worth
+        votes[holder] += worth
     elected = tuple(name for name in state.standing if votes[name] >= quota)
     standing = tuple(name for name in state.standing if name not in elected)
     seated = state.seated.union(elected)
@@ -133,7 +133,7 @@ def _steps(state: _State, quota: int, seats: int, ties: TieRule | None) -> Itera
         taken = elected if len(seated) == seats else elected + standing
         yield Stage(votes, taken), _State((), seated.union(taken), frozenset())
         return
-    surpluses = {name: votes[name] - quota for name in sorted(seated) if votes.get(name, 0) > quota}
+    surpluses = {name: votes[name] - quota for name in sorted(seated) if votes[name] > quota}
     if surpluses:
         largest = [name for name in surpluses if surpluses[name] == max(surpluses.values())]
         for name in largest if ties is None else ties.rank(largest)[:1]:
