@@ -117,7 +117,8 @@ def stv(
                 waiting.append((after, (*before, stage)))
         if len(seen) > most:
             raise ValueError(f"ties lead to more than {most} states of the count; give a rule for ties")
-    return Count(tuple(committees), quota, next(iter(committees.values())))
+    ordered = sorted(committees, key=lambda committee: [candidates.index(name) for name in committee])
+    return Count(tuple(ordered), quota, committees[ordered[0]])
 
 
 def _steps(state: _State, quota: int, seats: int, ties: TieRule | None) -> Iterator[tuple[Stage, _State]]:

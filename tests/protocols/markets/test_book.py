@@ -71,6 +71,13 @@ def test_a_cancelled_order_no_longer_trades_and_to_cancel_again_changes_nothing(
     assert book.cancel("1") == book.cancel("1").cancel("1") == OrderBook()
 
 
+def test_the_spread_is_what_the_best_of_both_sides_are_apart() -> None:
+    book, _ = OrderBook().place(order("1", "sell", 7))
+    book, _ = book.place(order("2", "buy", 4))
+
+    assert book.spread == 3
+
+
 def test_two_waiting_orders_of_one_id_are_refused() -> None:
     book, _ = OrderBook().place(order("1", "sell", 3))
 
