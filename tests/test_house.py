@@ -46,7 +46,8 @@ HOMES = {
     "xllamacpp": {"llm_net/llm/engine.py"},
     "pydantic_ai": {"llm_net/llm/direct.py", "llm_net/llm/pydantic_ai.py"},
     "genai_prices": {"llm_net/llm/direct.py"},  # comes with pydantic_ai
-    "psycopg": {"llm_net/journal/postgres.py"},
+    "psycopg": {"llm_net/journal/postgres.py", "llm_net/carriers/postgres.py"},
+    "nats": {"llm_net/carriers/nats.py"},
     "scipy": {"llm_net/protocols/auctions/milp.py"},
     "pytest": {"llm_net/testing"},
     "click": {"llm_net/cli"},
@@ -84,6 +85,11 @@ FORBIDDEN_OUTSIDE_SHELLS = {
 }
 
 ALLOWED = {
+    (
+        "llm_net/carriers/pipes.py",
+        "importlib.import_module",
+    ): "a worker has the modules of its parent, who has started it",
+    ("llm_net/carriers/pipes.py", "runpy"): "and its main program",
     ("llm_net/cli/app.py", "importlib.import_module"): "a command is imported when it is typed; the names are ours",
     ("llm_net/cli/program.py", "importlib.util.spec_from_file_location"): "`llm-net run FILE.py` is asked to run it",
 }
@@ -178,7 +184,7 @@ def test_the_lock_holds_what_the_project_asks_for() -> None:
     asked = [*project["project"]["dependencies"]]
     asked += [
         line
-        for name in ("local", "ai", "cli", "postgres", "markets", "build", "test", "servers", "check")
+        for name in ("local", "ai", "cli", "postgres", "nats", "markets", "build", "test", "servers", "check")
         for line in groups[name]
     ]
     lines = (ROOT / "requirements/dev.txt").read_text().splitlines()

@@ -34,6 +34,7 @@ from llm_net.errors import (
     CallTimeout,
     InDoubt,
     InvalidOutput,
+    NodeLost,
     NotHandling,
     RunCancelled,
 )
@@ -45,7 +46,7 @@ from llm_net.runtime.outcome import read_error
 from llm_net.runtime.place import Place
 from llm_net.runtime.recorder import COMPLETION, Recorder, Step
 from llm_net.runtime.run import LocalRun
-from llm_net.runtime.step import Body
+from llm_net.runtime.step import Work
 from llm_net.runtime.waiting import Handled, Tally, Waiter
 
 if TYPE_CHECKING:
@@ -57,17 +58,30 @@ DEPTH = 16
 """How many calls deep a callee is stepped inside its caller; deeper ones take a turn of the loop."""
 
 
+class OnNode:
+    """A model, or a call, of another node: in a simulated world it takes time like everything there."""
+
+    __slots__ = ()
+
+
 class LocalHandling(Handled):
     """What an agent can do while it handles a message. Each worker has one, and fills it anew for each message."""
 
     __slots__ = ("body", "engine", "run", "source")
 
-    def __init__(self, engine: Engine, run: LocalRun, body: Body) -> None:
+    def __init__(self, engine: Engine, run: LocalRun, body: Work) -> None:
         self.engine = engine
         self.run = run
         self.source: Source | None = run.source
         self.step = None
         self.body = body
+
+    def copy(self) -> LocalHandling:
+        """The same, for a message that is handled elsewhere while the worker goes on with others."""
+        copy = LocalHandling(self.engine, self.run, self.body)
+        copy.agent, copy.message, copy.cell, copy.place = self.agent, self.message, self.cell, self.place
+        copy.heard, copy.depth, copy.step, copy.source = self.heard, self.depth, self.step, self.source
+        return copy
 
     @property
     def network(self) -> AbstractObject:
@@ -228,7 +242,7 @@ class LocalHandling(Handled):
         try:
             completion = await self._complete(model, request)
         except Exception as error:
-            if not self.run.over:
+            if not self._is_lost(error):
                 recorder.learned(step, n, "model", model.name, began, error, request=request, usage=_paid(error))
             raise
         answer = COMPLETION.dump_json(completion)
@@ -266,7 +280,7 @@ class LocalHandling(Handled):
                         deltas.append(chunk.text)
                     yield chunk
         except Exception as error:
-            if not self.run.over and step.streams:
+            if not self._is_lost(error) and step.streams:
                 paid = _paid(error)
                 recorder.learned(step, n, "model", model.name, began, error, request=request, usage=paid, deltas=deltas)
                 self._streamed(step)
@@ -308,7 +322,7 @@ class LocalHandling(Handled):
         try:
             value = await self._effect(call, type, repeats, key)
         except Exception as error:
-            if not self.run.over:
+            if not self._is_lost(error):
                 recorder.learned(step, n, "effect", name, began, error, repeats=repeats)
             raise
         recorder.learned(step, n, "effect", name, began, type.dump_json(value), repeats=repeats)
@@ -320,7 +334,7 @@ class LocalHandling(Handled):
         """The result of a call, as it comes out of a journal."""
         result = call(key) if repeats == "idempotent" else call()
         if isawaitable(result):
-            world = self.run.world
+            world = None if isinstance(call, OnNode) else self.run.world
             result = await (result if world is None else world.outside(_wait(result)))
         try:
             return type.validate_json(type.dump_json(cast(T, result), warnings="error"))
@@ -345,6 +359,10 @@ class LocalHandling(Handled):
         await asyncio.sleep(max(0.0, due - recorder.clock()))
         recorder.learned(step, n, "delay", "", began, to_json(due))
 
+    def _is_lost(self, error: Exception) -> bool:
+        """Whether nobody knows what came of a call: it was cut off with the run, or with the node that made it."""
+        return self.run.over or isinstance(error, NodeLost)
+
     def _noting(self) -> tuple[Step, Recorder]:
         self._still()
         assert self.step is not None
@@ -356,7 +374,7 @@ class LocalHandling(Handled):
         began = perf_counter()
         used = Usage()
         try:
-            answer, world = model.complete(request), self.run.world
+            answer, world = model.complete(request), None if isinstance(model, OnNode) else self.run.world
             completion = await (answer if world is None else world.outside(answer))
             used = completion.usage
         except InvalidOutput as invalid:  # an answer all the same: it is paid for
@@ -371,7 +389,7 @@ class LocalHandling(Handled):
         reserved = self.run.reserve(request, model)
         began = perf_counter()
         used = Usage()
-        chunks, world = model.stream(request), self.run.world
+        chunks, world = model.stream(request), None if isinstance(model, OnNode) else self.run.world
         if world is not None:
             chunks = _at_once(chunks, world)
         try:

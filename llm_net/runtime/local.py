@@ -17,7 +17,7 @@ from llm_net.limits import Limits
 from llm_net.message import Message, unique_id
 from llm_net.ports import Clock, Journal, Observer, Past, World
 from llm_net.runtime.engine import Engine
-from llm_net.runtime.run import LocalRun
+from llm_net.runtime.run import Away, LocalRun
 
 
 class LocalRuntime:
@@ -43,8 +43,13 @@ class LocalRuntime:
         observers: Sequence[Observer],
         journal: Journal | None = None,
         past: Past | None = None,
+        away: Away | None = None,
     ) -> LocalRun:
-        """Prepare a run of this network (a GenNetwork, or one agent); nothing starts before it is entered."""
+        """Prepare a run of this network (a GenNetwork, or one agent); nothing starts before it is entered.
+
+        Args:
+            away: those of its agents that live on other nodes (see `home.py`).
+        """
         if not isinstance(network, GenAgent):
             raise TypeError(f"only agents run, not {type(network).__name__}")
         loop = _get_running_loop()
@@ -63,7 +68,7 @@ class LocalRuntime:
         elif name is None or journal is not None:  # a journal may keep many runs of one seed
             name = unique_id()
         observing = tuple(observers)
-        return LocalRun(network, root, limits, observing, name, seed, source, world, Engine.here, journal, past)
+        return LocalRun(network, root, limits, observing, name, seed, source, world, Engine.here, journal, past, away)
 
 
 class _OwnSource:

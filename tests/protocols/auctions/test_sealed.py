@@ -74,6 +74,7 @@ def test_equal_bids_tie_until_a_rule_is_asked() -> None:
     award = vickrey(bids_of(5, 5, 3))
 
     assert award.tied
+    assert not vickrey(bids_of(5, 3)).tied
     assert award.winners == ("a", "b")
     assert award.payments(Order(("b", "a"))) == {"b": 5}
 

@@ -1,0 +1,188 @@
+"""What the home of a run and a node say to each other: one frame is a kind, a step, a question, and parts. Knows no agents.
+
+home to node                                        node to home
+OPEN    a run, its agents and their state           READY   they are here, or why not
+HANDLE  a message for an agent: a step begins       POST CALL GATHER EMIT MODEL EFFECT DELAY  what the step wants done
+ANSWER  what came of a question of a step           END     the step is over: what it returned, or raised
+ASK     make the call to the outside now            TOLD    what that call gave
+PIECE   a piece of what a model says                PIECE   likewise, of a model that is there
+CANCEL  end a step                                  DROP    nobody waits for this question any more
+MOVE    agents, or their state, anew                CHANGE  who came or left by the doing of a step
+CHANGE  who came or left
+STATES  give back the agents' state                 STATES  here it is
+CLOSE   the run is over                             CLOSED  nothing of it is left
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from struct import Struct
+from traceback import format_exception
+from typing import Any, Final, cast
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic_core import from_json, to_json
+
+from llm_net.chat import Embeddings, Price, Request
+from llm_net.errors import FarError, LlmNetError
+
+OPEN, READY, HANDLE, POST, CALL, GATHER, EMIT, MODEL, EFFECT, DELAY = range(1, 11)
+END, ANSWER, ASK, TOLD, PIECE, CANCEL, DROP, MOVE, CHANGE, STATES, CLOSE, CLOSED, LEAVE = range(11, 24)
+
+ROOM: Final = 0
+"""No frame: what is left of a POST that has to wait until a mailbox has room."""
+
+INSIDE: Final = 1 << 31
+"""Added to the number of a question that a task of its own asks, inside the handler: others may be asked meanwhile."""
+
+NOWHERE: Final = 0xFFFFFFFF
+"""In place of the number of a network: there is none around."""
+
+TO_AGENT = Struct("<II")
+"""The numbers of an agent, and of the network in whose context it handles a message."""
+
+TIME = Struct("<d")
+
+BODY: Final = 16 * 1024 * 1024
+"""Bytes of a message, at most."""
+
+_REQUEST = TypeAdapter(tuple[Request], config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
+EMBEDDINGS: TypeAdapter[Embeddings] = TypeAdapter(Embeddings)
+PRICE: TypeAdapter[Price | None] = TypeAdapter(Price | None)
+
+_HEAD = Struct("<BII")
+_LENGTH = Struct("<I")
+
+
+def frame(kind: int, step: int = 0, question: int = 0, *parts: bytes) -> bytes:
+    """The bytes of a frame."""
+    if not parts:
+        return _HEAD.pack(kind, step, question)
+    *first, last = parts
+    said = [_HEAD.pack(kind, step, question)]
+    for part in first:
+        said += _LENGTH.pack(len(part)), part
+    said.append(last)
+    return b"".join(said)
+
+
+def head_of(data: bytes) -> tuple[int, int, int]:
+    """Kind, step and question of a frame. Raises ValueError for what is none."""
+    if len(data) < _HEAD.size:
+        raise ValueError("a frame without a head")
+    return cast("tuple[int, int, int]", _HEAD.unpack_from(data))
+
+
+def parts_of(data: bytes, number: int) -> list[bytes]:
+    """The parts of a frame, of which there are so many. Raises ValueError if there are not."""
+    at, parts = _HEAD.size, list[bytes]()
+    for _ in range(number - 1):
+        end = at + _LENGTH.size
+        if end > len(data):
+            raise ValueError("a frame that is cut off")
+        at = end + _LENGTH.unpack_from(data, at)[0]
+        parts.append(data[end:at])
+    if at > len(data):
+        raise ValueError("a frame that is cut off")
+    parts.append(data[at:])
+    return parts
+
+
+def joined(parts: Iterable[bytes]) -> bytes:
+    """Any number of parts as one."""
+    return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
+
+
+def taken_apart(data: bytes) -> list[bytes]:
+    """What `joined` put together. Raises ValueError."""
+    at, parts = 0, list[bytes]()
+    while at < len(data):
+        if at + _LENGTH.size > len(data):
+            raise ValueError("parts that are cut off")
+        end = at + _LENGTH.size + _LENGTH.unpack_from(data, at)[0]
+        if end > len(data):
+            raise ValueError("parts that are cut off")
+        parts.append(data[at + _LENGTH.size : end])
+        at = end
+    return parts
+
+
+def written_request(request: Request) -> bytes:
+    """A question to a model as JSON."""
+    return _REQUEST.dump_json((request,))
+
+
+def read_request(data: bytes) -> Request:
+    """The question that was written. Raises ValueError."""
+    return _REQUEST.validate_json(data)[0]
+
+
+# ---------------------------------------------------------------------------------------------- errors
+
+
+def far(error: BaseException) -> bytes:
+    """An error for the other side: its class, what it was made of, its fields, notes and traceback."""
+    kind = type(error)
+    facts = error.facts() if isinstance(error, LlmNetError) else _said(vars(error))
+    trace = "" if error.__traceback__ is None else "".join(format_exception(error)).rstrip()
+    return to_json(
+        {
+            "kind": f"{kind.__module__}:{kind.__qualname__}",
+            "args": [arg if _sayable(arg) else str(arg) for arg in error.args],
+            "facts": _said(facts),
+            "notes": [note for note in getattr(error, "__notes__", ()) if isinstance(note, str)],
+            "text": str(error),
+            "trace": trace,
+            "cause": None if error.__cause__ is None else from_json(far(error.__cause__)),
+        }
+    )
+
+
+def near(data: bytes | Mapping[str, Any]) -> BaseException:
+    """The error that the other side told of: of its class if that is defined here, else a FarError. Its traceback there is its
+    last note. No class is called: what made an error is put back as it was."""
+    said = from_json(data) if isinstance(data, bytes) else data
+    kind, text = str(said["kind"]), str(said["text"])
+    found = _errors().get(kind)
+    if found is None:
+        error: BaseException = FarError(kind, text)
+    elif issubclass(found, LlmNetError):
+        try:
+            error = found(**{name: tuple(v) if isinstance(v, list) else v for name, v in said["facts"].items()})
+        except TypeError:  # other facts than here: another version
+            error = FarError(kind, text)
+    else:
+        error = found.__new__(found, *said["args"])
+        error.args = tuple(said["args"])
+        vars(error).update(said["facts"])
+    for note in said["notes"]:
+        error.add_note(str(note))
+    if said["trace"]:
+        error.add_note(f"there:\n{said['trace']}")
+    if said["cause"] is not None:
+        error.__cause__ = near(said["cause"])
+    return error
+
+
+def _errors() -> dict[str, type[Exception]]:
+    """The exceptions that are defined here, by name."""
+    found: list[type[Exception]] = [Exception]
+    for kind in found:
+        found.extend(one for one in kind.__subclasses__() if one not in found)
+    return {_name(kind): kind for kind in found}
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _said(facts: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in facts.items() if name != "__notes__" and _sayable(value)}
+
+
+def _sayable(value: object) -> bool:
+    try:
+        to_json(value)
+    except ValueError:
+        return False
+    return True

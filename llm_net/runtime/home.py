@@ -1,0 +1,1034 @@
+"""The home of a run whose agents live on other nodes: it keeps their mailboxes, and has their handlers run there.
+
+To the engine an agent that lives elsewhere has one handler for everything: a coroutine that tells the node of the message,
+does what the handler there wants done (`Errand`), and ends as it ends. So order, limits, calls, deadlocks, supervision and the
+journal are those of any run: nothing but the handler's own code runs on the node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import Future, Task
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar, Protocol, cast
+
+from pydantic import TypeAdapter
+from pydantic_core import from_json, to_json
+
+from llm_net.address import AbstractObject
+from llm_net.base import GenAgent, GenNetwork
+from llm_net.chat import Chunk, Completion, Price, Request, TextDelta
+from llm_net.dispatch import AWAY, Handler
+from llm_net.errors import LlmNetError, NodeLost, NotMovable
+from llm_net.message import Message, origin
+from llm_net.ports import Link
+from llm_net.record import Repeats
+from llm_net.runtime import frames
+from llm_net.runtime.frames import (
+    BODY,
+    EMBEDDINGS,
+    NOWHERE,
+    PRICE,
+    TIME,
+    TO_AGENT,
+    far,
+    frame,
+    joined,
+    near,
+    parts_of,
+    read_request,
+)
+from llm_net.runtime.handling import LocalHandling, OnNode
+from llm_net.runtime.moving import Manifest, modules_of, why_not
+from llm_net.runtime.recorder import COMPLETION
+from llm_net.runtime.run import LocalRun
+from llm_net.wire import Line
+
+TRIES = 3
+"""Nodes that may be lost over one message of a recorded run, that one included: perhaps it is the message that kills them."""
+
+GRACE = 5.0
+"""Seconds that a node has to end what was cancelled; then it is given up."""
+
+ANYTHING: TypeAdapter[object] = TypeAdapter(object)
+
+
+class Hosts(Protocol):
+    """Where nodes come from: worker processes, a cluster."""
+
+    async def open(
+        self, run: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
+    ) -> Sequence[Link]:
+        """Links to the nodes of a run, one at least.
+
+        Args:
+            joined: to be told of a link to one that comes later.
+            lost: to be told that this process may not go on with the run, and why.
+
+        Raises:
+            PlaceError: there are none.
+        """
+        ...
+
+    async def replace(self, lost: Link) -> Link | None:
+        """A link to another node than one that is lost; None: the others will do. Raises PlaceError if there are none."""
+        ...
+
+    async def release(self, links: Iterable[Link]) -> None:
+        """The run is over, and its links closed."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """An agent that lives elsewhere."""
+
+    agent: GenAgent
+    number: int
+    node: FarNode | None = None  # None: not begun yet
+    fresh: bool = True  # whether the node has the state that it had here
+    worked: bool = False  # whether it has another one there since
+    hold: Future[None] | None = None  # while it moves
+
+
+@dataclass(slots=True, eq=False)
+class Errand:
+    """A message that is being handled on a node, as seen from home."""
+
+    detached: ClassVar[bool] = True
+
+    number: int
+    seat: Seat
+    handling: LocalHandling
+    node: FarNode | None = None
+    task: Task[None] | None = None
+    """Who sees to it; nobody as long as nothing has to be waited for."""
+    wanted: deque[tuple[int, int, list[Any]]] = field(default_factory=deque)
+    """What the handler itself wants done next: a kind of frame, its question, what it says."""
+    arrived: Future[None] | None = None
+    lost: BaseException | None = None
+    replies: dict[str, Message] = field(default_factory=dict)
+    """What it was answered, by question: a step of a recorded run may be repeated."""
+    deferred: BaseException | None = None
+    """What an event that was emitted raised: met at the next step."""
+    doing: int = 0  # the question that is being seen to
+    dropped: bool = False
+    inside: dict[int, Task[None]] = field(default_factory=dict)
+    asked: dict[int, Future[bytes]] = field(default_factory=dict)
+    streams: dict[int, asyncio.Queue[bytes | BaseException]] = field(default_factory=dict)
+
+    def wake(self) -> None:
+        if self.arrived is not None and not self.arrived.done():
+            self.arrived.set_result(None)
+
+    def meet(self, told: object = None) -> None:
+        """Raise what the handler raised, or else what an event raised that it emitted."""
+        if isinstance(told, BaseException):
+            raise told
+        if (error := self.deferred) is not None:
+            self.deferred = None
+            raise error
+
+    def lose(self, error: BaseException) -> None:
+        """Its node is gone: what it waits for is of no use any more, unless the step is repeated."""
+        self.lost = error
+        if self.doing and self.handling.step is None and self.task is not None:
+            self.task.cancel()
+        for future in self.asked.values():
+            if not future.done():
+                future.set_exception(error)
+        for pieces in self.streams.values():
+            pieces.put_nowait(error)
+        self.wake()
+
+
+class FarNode:
+    """A node, as seen from home."""
+
+    def __init__(self, home: Home, link: Link, number: int) -> None:
+        self._home = home
+        self.link = link
+        self.number = number
+        self.errands: dict[int, Errand] = {}
+        self.line = Line(short=True, limit=BODY, address=home.manifest.written, directory=home.manifest)
+        self.changed: set[int] = set()  # networks of which it has an old roll
+        self.lost: BaseException | None = None
+        self.ready: Future[None] = home.run.loop.create_future()
+        self.told = False  # whether it is ready
+        self.states: Future[bytes] | None = None
+        self.asking = asyncio.Lock()
+        self.closed: Future[None] = home.run.loop.create_future()
+        self.successor: Task[None] | None = None  # at work to put another in its place
+        self.leaving = False
+        self._quiet: list[Future[None]] = []
+
+    @property
+    def serves(self) -> bool:
+        """Whether it can be given messages now."""
+        return self.told and self.lost is None
+
+    def begin(self, opening: bytes) -> None:
+        """Have a run on it."""
+        self.link.begin(self._hear, self._broken)
+        self.link.send(opening)
+
+    def forget(self, errand: Errand) -> None:
+        """A message is handled here no more."""
+        self.errands.pop(errand.number, None)
+        self._wake()
+
+    def _wake(self) -> None:
+        for future in self._quiet:
+            if not future.done():
+                future.set_result(None)
+        self._quiet.clear()
+
+    async def idle(self, seat: Seat) -> None:
+        """Wait until an agent handles nothing here."""
+        while self.lost is None and any(errand.seat is seat for errand in self.errands.values()):
+            future = self._home.run.loop.create_future()
+            self._quiet.append(future)
+            await future
+
+    def _broken(self, error: BaseException | None) -> None:
+        self.lost = error or NodeLost(self.link.far, "it closed its link")
+        if not self.closed.done():
+            self.closed.set_result(None)
+        if not self.ready.done():
+            self.ready.set_exception(self.lost)
+        if self.states is not None and not self.states.done():
+            self.states.set_exception(self.lost)
+        self._home.lost(self)
+        for errand in list(self.errands.values()):
+            errand.lose(self.lost)
+            if errand.task is None:
+                self.forget(errand)
+                self._home.over(errand, self.lost)
+        self._wake()
+
+    def _hear(self, data: bytes) -> None:
+        try:
+            self._take(data)
+        except (
+            LlmNetError,
+            ValueError,
+            LookupError,
+        ) as wrong:  # it does not speak as agreed: whoever it is, it is not ours
+            self.link.close()
+            self._broken(NodeLost(self.link.far, f"it said what cannot be understood: {wrong}"))
+
+    def _take(self, data: bytes) -> None:
+        kind, number, question = frames.head_of(data)
+        match kind:
+            case frames.READY:
+                (problem,) = parts_of(data, 1)
+                if not self.ready.done():
+                    if problem:
+                        self.ready.set_exception(near(problem))
+                    else:
+                        self.told = True
+                        self.ready.set_result(None)
+                return
+            case frames.STATES:
+                if self.states is not None and not self.states.done():
+                    self.states.set_result(parts_of(data, 1)[0])
+                return
+            case frames.LEAVE:
+                self._home.retire(self)
+                return
+            case frames.CLOSED:
+                if not self.closed.done():
+                    self.closed.set_result(None)
+                return
+        said = self._said(kind, data)  # read in any case: a line remembers what crossed it
+        errand = self.errands.get(number)
+        if errand is None:
+            return  # it ended meanwhile
+        match kind:
+            case frames.TOLD:
+                if (future := errand.asked.pop(question, None)) is not None and not future.done():
+                    future.set_result(said[0])
+            case frames.PIECE:
+                if (pieces := errand.streams.get(question)) is not None:
+                    pieces.put_nowait(said[0])
+            case frames.DROP:
+                self._drop(errand, question)
+            case _ if question & frames.INSIDE:
+                work = self._home.see_to(self, errand, kind, question, said)
+                context = self._home.run.run.context.copy()
+                context.run(origin.set, errand.handling)
+                task = self._home.run.loop.create_task(work, context=context)
+                errand.inside[question] = task
+                task.add_done_callback(lambda _: errand.inside.pop(question, None))
+            case _:
+                self._home.want(self, errand, kind, question, said)
+
+    def _said(self, kind: int, data: bytes) -> list[Any]:
+        match kind:
+            case frames.POST:
+                (message,) = parts_of(data, 1)
+                return [self.line.decode(message)]
+            case frames.CALL:
+                timeout, message = parts_of(data, 2)
+                return [from_json(timeout), self.line.decode(message)]
+            case frames.GATHER:
+                terms, messages = parts_of(data, 2)
+                k, timeout, tells = from_json(terms)
+                return [k, timeout, tells, [self.line.decode(each) for each in frames.taken_apart(messages)]]
+            case frames.EMIT:
+                event, message = parts_of(data, 2)
+                return [event.decode(), self.line.decode(message)]
+            case frames.END:
+                how, ids, fields, what = parts_of(data, 4)
+                told: object = self.line.decode(what) if how == b"m" else near(what) if how == b"e" else None
+                return [told, from_json(ids), fields]
+            case frames.CHANGE | frames.MODEL | frames.EFFECT:
+                return parts_of(data, 2)
+            case frames.DELAY | frames.TOLD | frames.PIECE | frames.DROP:
+                return parts_of(data, 1)
+            case _:
+                raise ValueError(f"a frame of kind {kind}")
+
+    def _drop(self, errand: Errand, question: int) -> None:
+        if (task := errand.inside.get(question)) is not None:
+            task.cancel()
+        elif errand.doing == question:
+            errand.dropped = True
+            if errand.task is not None:
+                errand.task.cancel()
+        else:
+            errand.wanted = deque(each for each in errand.wanted if each[1] != question)
+
+
+class Home:
+    """What a run knows of its agents that live elsewhere.
+
+    Args:
+        hosts: where its nodes come from.
+        chosen: those that shall live there; None for all that can.
+        imports: whether nodes are told which modules to import; else they have them.
+    """
+
+    def __init__(self, hosts: Hosts, chosen: Iterable[str] | None = None, *, imports: bool = False) -> None:
+        self._hosts = hosts
+        self._chosen = None if chosen is None else list(chosen)
+        self._imports = imports
+        self.manifest = Manifest()
+        self.nodes: list[FarNode] = []
+        self._seats: dict[int, Seat] = {}
+        self._errands = 0
+        self._numbers = 0  # of nodes
+        self._moves: set[Task[None]] = set()
+        self._watched: list[GenNetwork] = []
+        self._begun = False
+
+    # ------------------------------------------------------------------------------------------ the run's words
+
+    def settle(self, run: LocalRun) -> None:
+        """Take the places of the agents that shall live elsewhere: from now on their messages wait for `begin`."""
+        self.run = Running(run)
+        self.manifest.outsiders = run.outsiders
+        self.manifest.add(run.agent)
+        for agent in self._choose(run.agent):
+            number = self.manifest.number(agent)
+            assert number is not None
+            self._seats[id(agent)] = Seat(agent, number)
+            cell = run.cell_of(agent)
+            cell.handlers = _everything(self._handle)
+            cell.started = True
+        self.ready: Future[None] = self.run.loop.create_future()
+
+    def _choose(self, outermost: GenAgent) -> list[GenAgent]:
+        if self._chosen is None:
+            return [agent for agent in self.manifest.agents.values() if why_not(agent) is None]
+        found: dict[int, GenAgent] = {}
+        for address in self._chosen:
+            agent = outermost
+            if isinstance(outermost, GenNetwork):
+                agent = outermost[address]
+            elif address != outermost.id:
+                raise NotMovable(address, f"there is only {outermost.id!r}")
+            inside = [agent] if not isinstance(agent, GenNetwork) else [inner for _, inner in agent.walk()]
+            for one in inside:
+                if (problem := why_not(one)) is None:
+                    found[id(one)] = one
+                elif not isinstance(one, GenNetwork):
+                    raise NotMovable(one.id, problem)
+        return list(found.values())
+
+    async def begin(self) -> None:
+        """Open links to the nodes, and have the agents made there."""
+        if not self._seats:
+            self.ready.set_result(None)
+            return
+        try:
+            links = await self._hosts.open(self.run.id, joined=self._joined, lost=self._not_ours)
+            self.manifest.renew()
+            for link in links:
+                self._new_node(link)
+            for number, seat in enumerate(self._seats.values()):
+                seat.node = self.nodes[number % len(self.nodes)]
+            self._begun = True
+            for node in self.nodes:
+                node.begin(self._opening(node))
+            self._watch()
+            for node in self.nodes:
+                await node.ready
+        except BaseException as error:
+            self.ready.set_exception(error)
+            self.ready.exception()  # whoever waits for it hears of it; perhaps nobody does
+            raise
+        self.ready.set_result(None)
+
+    def _opening(self, node: FarNode) -> bytes:
+        seats = {seat.number for seat in self._seats.values() if seat.node is node}
+        agents = self.manifest.agents.values()
+        here = [self._seats[id(agent)].agent for agent in agents if id(agent) in self._seats]
+        run = {
+            "run": self.run.id,
+            "seed": self.run.seed,
+            "node": node.number,
+            "records": self.run.records,
+            "hears": self.run.observed,
+            "modules": modules_of(here) if self._imports else [],
+        }
+        return frame(frames.OPEN, 0, 0, to_json(run), self.manifest.described(agents, seats))
+
+    async def end(self) -> None:
+        """Take the agents' state back, and leave the nodes."""
+        self._unwatch()
+        for task in [*self._moves, *(node.successor for node in self.nodes if node.successor is not None)]:
+            task.cancel()
+        for node in self.nodes:
+            if node.lost is None:
+                await self._take_back(
+                    node, [seat for seat in self._seats.values() if seat.node is node and seat.worked]
+                )
+        for node in self.nodes:
+            if node.lost is None:
+                node.link.send(frame(frames.CLOSE))
+                await self._in_time(node.closed)
+                node.link.close()
+        for seat in self._seats.values():
+            cell = self.run.run.cell_of(seat.agent)
+            cell.handlers, cell.started = {}, False
+        if self._begun:
+            await self._hosts.release([node.link for node in self.nodes])
+
+    async def _take_back(self, node: FarNode, seats: list[Seat]) -> None:
+        """Give agents here the state that they have there."""
+        if not seats or node.lost is not None:
+            return
+        async with node.asking:
+            node.states = self.run.loop.create_future()
+            node.link.send(frame(frames.STATES, 0, 0, to_json([seat.number for seat in seats])))
+            if not await self._in_time(node.states) or node.states.exception() is not None:
+                return
+            for seat, fields in zip(seats, from_json(node.states.result()), strict=True):
+                self.manifest.write(seat.agent, {name: to_json(value) for name, value in fields.items()})
+                seat.worked = False
+
+    async def _in_time(self, future: Future[Any]) -> bool:
+        await asyncio.wait([future], timeout=GRACE)
+        return future.done()
+
+    def reset(self, agent: GenAgent) -> None:
+        """An agent begins anew, with the state that it has here."""
+        if (seat := self._seats.get(id(agent))) is not None:
+            seat.fresh, seat.worked = False, False
+
+    # ------------------------------------------------------------------------------------------ one message
+
+    def _handle(self, handling: LocalHandling) -> None:
+        """What takes every message for an agent that lives elsewhere."""
+        seat = self._seats[id(handling.agent)]
+        node = seat.node
+        errand = self._errand(seat, handling)
+        if handling.step is not None or seat.hold is not None or node is None or not node.serves or node.link.full:
+            self._follow_up(errand, self._in_turn(errand))
+            return
+        errand.node = node
+        node.errands[errand.number] = errand
+        try:
+            self._tell(node, errand)
+        except Exception as error:
+            self.over(errand, error)
+
+    def _errand(self, seat: Seat, handling: LocalHandling) -> Errand:
+        self._errands += 1
+        return Errand(self._errands, seat, handling)
+
+    def _follow_up(self, errand: Errand, work: Coroutine[Any, Any, object]) -> None:
+        """Have a task see to an errand from now on."""
+        run = self.run.run
+        context = run.context.copy()
+        context.run(origin.set, errand.handling)
+        errand.task = task = self.run.loop.create_task(self._to_its_end(errand, work), context=context)
+        errand.handling.body = errand
+        run.aloof -= 1
+        run.tasks[task] = None
+        if run.over:
+            task.cancel()
+
+    async def _to_its_end(self, errand: Errand, work: Coroutine[Any, Any, object]) -> None:
+        handling = errand.handling
+        engine, run = handling.engine, self.run.run
+        try:
+            value = await work
+            if isinstance(value, Message) and (full := engine.post(handling, value, None)) is not None:
+                await engine.room(handling, full)
+            await self._uncrowd(handling)
+        except BaseException as error:
+            engine.failed(handling, error)
+            if not isinstance(error, (Exception, asyncio.CancelledError)):
+                raise
+        else:
+            engine.done(handling)
+        finally:
+            work.close()
+            assert errand.task is not None
+            run.tasks.pop(errand.task, None)
+            if run.blocked:
+                self.run.loop.call_soon(run.look)
+
+    async def _in_turn(self, errand: Errand) -> object:
+        """Have a message handled as soon as its agent has a node: on another one, if that is lost and there is a record."""
+        if not self.ready.done():
+            await asyncio.shield(self.ready)
+        handling = errand.handling
+        step, recorder = handling.step, self.run.run.recorder
+        if step is None or recorder is None:
+            return await self._try(errand)
+        before = step.snapshot()
+        for _ in range(TRIES - 1):
+            try:
+                return await self._try(errand)
+            except NodeLost:  # all that came of it is on record: another node goes on
+                if self.run.run.over:
+                    raise
+                recorder.repeat(step, before, errand.replies)
+                task, replies = errand.task, errand.replies
+                errand = self._errand(errand.seat, handling)
+                errand.task, errand.replies, handling.body = task, replies, errand
+        return await self._try(errand)
+
+    async def _try(self, errand: Errand) -> object:
+        node = errand.node = await self._node_of(errand.seat)
+        node.errands[errand.number] = errand
+        try:
+            self._tell(node, errand)
+            await node.link.room()
+            return await self._follow(node, errand)
+        except asyncio.CancelledError:
+            await self._recall(node, errand)
+            raise
+        finally:
+            self._forget(node, errand)
+
+    async def _go_on(self, node: FarNode, errand: Errand) -> object:
+        """See to what a handler wants that has to be waited for."""
+        try:
+            return await self._follow(node, errand)
+        except asyncio.CancelledError:
+            await self._recall(node, errand)
+            raise
+        finally:
+            self._forget(node, errand)
+
+    def _forget(self, node: FarNode, errand: Errand) -> None:
+        node.forget(errand)
+        for task in list(errand.inside.values()):
+            task.cancel()
+
+    async def _recall(self, node: FarNode, errand: Errand) -> None:
+        if node.lost is None:
+            node.link.send(frame(frames.CANCEL, errand.number))
+            await self._ended(errand)
+
+    def cancel(self) -> None:
+        """The run is over."""
+        for node in self.nodes:
+            for errand in list(node.errands.values()):
+                if errand.task is None:
+                    self._follow_up(errand, self._go_on(node, errand))
+
+    def want(self, node: FarNode, errand: Errand, kind: int, question: int, said: list[Any]) -> None:
+        """A handler wants something done: at once, where nothing has to be waited for."""
+        if errand.task is not None or kind not in (frames.POST, frames.EMIT, frames.END):
+            errand.wanted.append((kind, question, said))
+            if errand.task is None:
+                self._follow_up(errand, self._go_on(node, errand))
+            errand.wake()
+            return
+        handling = errand.handling
+        token = origin.set(handling)
+        try:
+            if kind == frames.END:
+                self._forget(node, errand)
+                self._end_at_once(errand, *said)
+                return
+            errand.meet()
+            if kind == frames.EMIT:
+                handling.emit(said[0], said[1])
+                return
+            full = handling.engine.post(handling, said[0], None)
+        except Exception as error:
+            if kind == frames.EMIT:
+                errand.deferred = error
+            else:
+                self._answer(node, errand, question, b"e", [far(error)])
+        else:
+            if full is None and handling not in self.run.run.crowding:
+                self._answer(node, errand, question, b"", [])
+            else:
+                errand.wanted.append((frames.ROOM, question, [full]))
+                self._follow_up(errand, self._go_on(node, errand))
+        finally:
+            origin.reset(token)
+
+    def _end_at_once(self, errand: Errand, told: object, ids: int, fields: bytes) -> None:
+        handling = errand.handling
+        try:
+            errand.meet(told)
+            full = handling.engine.post(handling, told, None) if isinstance(told, Message) else None
+        except Exception as error:
+            self.over(errand, error)
+            return
+        if full is None and handling not in self.run.run.crowding:
+            self.over(errand, None)
+        else:
+            self._follow_up(errand, self._room(handling, full))
+
+    async def _room(self, handling: LocalHandling, full: Any) -> None:
+        if full is not None:
+            await handling.engine.room(handling, full)
+
+    def over(self, errand: Errand, error: BaseException | None) -> None:
+        """An errand without a task has come to its end."""
+        handling = errand.handling
+        self.run.run.aloof -= 1
+        if error is None:
+            handling.engine.done(handling)
+        else:
+            handling.engine.failed(handling, error)
+
+    async def _node_of(self, seat: Seat) -> FarNode:
+        """The node of an agent: another one if that is lost."""
+        while True:
+            if seat.hold is not None:
+                await asyncio.shield(seat.hold)
+            elif (node := seat.node) is not None and node.lost is None:
+                return node
+            else:
+                assert node is not None
+                if node.successor is None:
+                    node.successor = self.run.loop.create_task(self._replace(node))
+                await asyncio.shield(node.successor)
+
+    async def _replace(self, lost: FarNode) -> None:
+        """Have the agents of a node that is lost made on others, with the state that they have here."""
+        link = await self._hosts.replace(lost.link)
+        self.nodes.remove(lost)
+        seats = [seat for seat in self._seats.values() if seat.node is lost]
+        if link is None:
+            for seat in seats:
+                seat.node, seat.fresh, seat.worked = self._emptiest(), False, False
+            return
+        node = self._new_node(link)
+        for seat in seats:
+            seat.node, seat.fresh, seat.worked = node, True, False
+        node.begin(self._opening(node))
+        await node.ready
+
+    def _new_node(self, link: Link) -> FarNode:
+        self._numbers += 1
+        node = FarNode(self, link, self._numbers)
+        self.nodes.append(node)
+        return node
+
+    def _emptiest(self) -> FarNode:
+        """The node with the fewest agents."""
+        seats = [seat.node for seat in self._seats.values()]
+        return min((node for node in self.nodes if node.serves and not node.leaving), key=seats.count)
+
+    # ------------------------------------------------------------------------------------------ nodes come and go
+
+    def _joined(self, link: Link) -> None:
+        self._in_background(self._welcome(link))
+
+    def retire(self, node: FarNode) -> None:
+        """A node wants to go: its agents move to others."""
+        if not node.leaving:
+            node.leaving = True
+            self._in_background(self._let_go(node))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.run.loop.create_task(work)
+        self._moves.add(task)
+        task.add_done_callback(self._moves.discard)
+
+    async def _welcome(self, link: Link) -> None:
+        """Give a node that has come its share of the agents."""
+        node = self._new_node(link)
+        node.begin(self._opening(node))
+        try:
+            await node.ready
+        except LlmNetError:
+            self.nodes.remove(node)  # it does not know our agents
+            return
+        seats = list(self._seats.values())
+        share = len(seats) // len(self.nodes)
+        for fullest in sorted(self.nodes, key=lambda one: -sum(seat.node is one for seat in seats)):
+            theirs = [seat for seat in seats if seat.node is fullest]
+            spare = min(len(theirs) - share, share - sum(seat.node is node for seat in seats))
+            for seat in theirs[: max(0, spare)] if fullest is not node else ():
+                await self._move(seat, node)
+
+    async def _let_go(self, node: FarNode) -> None:
+        seats = [seat for seat in self._seats.values() if seat.node is node]
+        if all(other is node or other.leaving or not other.serves for other in self.nodes):
+            link = await self._hosts.replace(node.link)
+            if link is not None:
+                other = self._new_node(link)
+                other.begin(self._opening(other))
+                await other.ready
+        await asyncio.gather(*(self._move(seat, self._emptiest()) for seat in seats))
+        node.link.send(frame(frames.CLOSE))
+
+    async def _move(self, seat: Seat, to: FarNode) -> None:
+        """Have an agent live on another node, with the state that it has when it is next idle."""
+        old = seat.node
+        assert old is not None
+        seat.hold = hold = self.run.loop.create_future()
+        try:
+            await old.idle(seat)
+            if old.lost is None and seat.worked:
+                await self._take_back(old, [seat])
+            if old.lost is None:
+                seat.node, seat.fresh = to, False
+        finally:
+            seat.hold = None
+            hold.set_result(None)
+
+    def _not_ours(self, error: Exception) -> None:
+        self.run.run.finish("failed", error)
+
+    def _tell(self, node: FarNode, errand: Errand) -> None:
+        seat, handling = errand.seat, errand.handling
+        self._tell_changes(node)
+        if not seat.fresh:
+            node.link.send(frame(frames.MOVE, 0, 0, self.manifest.described([seat.agent], {seat.number})))
+        seat.fresh, seat.worked = True, handling.step is None
+        place = handling.place
+        if place.network is handling.agent and place.parent is not None:
+            place = place.parent
+        network = None if place.network is None else self.manifest.number(place.network)
+        more: dict[str, Any] = {}
+        if handling.heard is not None:
+            more["heard"] = [handling.heard.name, handling.heard.path]
+        if (step := handling.step) is not None:
+            again = f"/{step.tries}" if step.tries else ""
+            prefix = f"{self.run.seed:x}"
+            more |= {
+                "ids": f"{prefix}-{step.number}", "count": step.ids, "at": step.time, "random": f"{prefix}/{step.number}{again}",
+            }  # fmt: skip
+        elif handling.source is not None:
+            more |= {"ids": handling.source.new_id(), "count": 0, "at": handling.source.now().timestamp()}
+        where = TO_AGENT.pack(seat.number, NOWHERE if network is None else network)
+        said = node.line.encode(handling.message)
+        node.link.send(frame(frames.HANDLE, errand.number, 0, where, to_json(more) if more else b"", said))
+
+    async def _follow(self, node: FarNode, errand: Errand) -> object:
+        """Do what the handler wants done until it has ended. Gives the message that it returned."""
+        task = errand.task
+        assert task is not None
+        while True:
+            while not errand.wanted:
+                if errand.lost is not None:
+                    if errand.inside:
+                        await asyncio.wait(errand.inside.values())
+                    raise errand.lost
+                errand.arrived = asyncio.get_running_loop().create_future()
+                await errand.arrived
+            kind, question, said = errand.wanted.popleft()
+            if kind == frames.END:
+                return self._take_end(errand, *said)
+            errand.doing = question
+            try:
+                await self.see_to(node, errand, kind, question, said)
+            except asyncio.CancelledError:
+                if self.run.run.over or not (errand.dropped or errand.lost is not None):
+                    raise
+                errand.dropped = False  # only this question is over
+                task.uncancel()
+            finally:
+                errand.doing = 0
+
+    def _take_end(self, errand: Errand, told: object, ids: int, fields: bytes) -> object:
+        if (step := errand.handling.step) is not None:
+            step.ids = ids
+            self.manifest.write(
+                errand.seat.agent, {name: to_json(value) for name, value in from_json(fields or b"{}").items()}
+            )
+        errand.meet(told)
+        return told
+
+    async def _ended(self, errand: Errand) -> None:
+        """Wait until a handler that was cancelled has ended; give its node up if it does not."""
+        end = asyncio.get_running_loop().time() + GRACE
+        while errand.lost is None and not any(kind == frames.END for kind, _, _ in errand.wanted):
+            errand.arrived = asyncio.get_running_loop().create_future()
+            try:
+                await asyncio.wait_for(errand.arrived, end - asyncio.get_running_loop().time())
+            except TimeoutError:
+                return
+            except asyncio.CancelledError:
+                continue  # it is being cancelled already
+
+    # ------------------------------------------------------------------------------------------ what it wants done
+
+    async def see_to(self, node: FarNode, errand: Errand, kind: int, question: int, said: list[Any]) -> None:
+        """Do one thing that a handler wants done, and tell it what came of it."""
+        answer, parts = b"", list[bytes]()
+        try:
+            errand.meet()
+            answer, parts = await self._do(node, errand, kind, question, said)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            if kind == frames.EMIT:
+                errand.deferred = error
+            answer, parts = b"e", [far(error)]
+        if kind != frames.EMIT:
+            self._answer(node, errand, question, answer, parts)
+
+    def _answer(self, node: FarNode, errand: Errand, question: int, answer: bytes, parts: list[bytes]) -> None:
+        if node.lost is not None:
+            return
+        self._tell_changes(node)
+        step = errand.handling.step
+        at = TIME.pack(0.0 if step is None else step.time)
+        node.link.send(frame(frames.ANSWER, errand.number, question, answer, at, joined(parts)))
+
+    async def _do(
+        self, node: FarNode, errand: Errand, kind: int, question: int, said: list[Any]
+    ) -> tuple[bytes, list[bytes]]:
+        handling = errand.handling
+        engine = handling.engine
+        match kind:
+            case frames.POST:
+                crowded = engine.post(handling, said[0], None)
+                if crowded is not None:
+                    await engine.room(handling, crowded)
+                await self._uncrowd(handling)
+            case frames.ROOM:
+                await self._room(handling, said[0])
+                await self._uncrowd(handling)
+            case frames.EMIT:
+                handling.emit(said[0], said[1])
+            case frames.CALL:
+                reply = await handling.call(said[1], said[0])
+                errand.replies[said[1].id] = reply
+                return b"m", [node.line.encode(reply)]
+            case frames.GATHER:
+                k, timeout, tells, messages = said
+                failures: dict[Message, BaseException] = {}
+                replies = await handling.gather(messages, k, timeout, failures if tells else None)
+                errand.replies.update((reply.reply_to.id, reply) for reply in replies if reply.reply_to is not None)
+                failed = [
+                    to_json([index, from_json(far(failures[message]))])
+                    for index, message in enumerate(messages)
+                    if message in failures
+                ]
+                return b"g", [joined(failed), *(node.line.encode(reply) for reply in replies)]
+            case frames.MODEL:
+                return await self._ask_model(node, errand, question, from_json(said[0]), said[1])
+            case frames.EFFECT:
+                terms = from_json(said[0])
+                call = _CallThere(partial(self._ask, node, errand, question))
+                repeats: Repeats = terms["repeats"]
+                result = await handling.effect(terms["name"], call, ANYTHING, repeats)
+                return b"j", [to_json(result)]
+            case frames.DELAY:
+                await handling.delay(from_json(said[0]))
+            case frames.CHANGE:
+                self._change(said[0], said[1], node)
+            case _:
+                raise ValueError(f"a frame of kind {kind}")
+        return b"", []
+
+    async def _uncrowd(self, handling: LocalHandling) -> None:
+        await self._room(handling, handling.run.crowding.pop(handling, None))
+
+    async def _ask(self, node: FarNode, errand: Errand, question: int, what: bytes) -> bytes:
+        future = errand.asked[question] = self.run.loop.create_future()
+        node.link.send(frame(frames.ASK, errand.number, question, what))
+        told = await future
+        if told.startswith(b"e"):
+            raise near(told[1:])
+        return bytes(told[1:])
+
+    async def _ask_model(
+        self, node: FarNode, errand: Errand, question: int, terms: Mapping[str, Any], asked: bytes
+    ) -> tuple[bytes, list[bytes]]:
+        number, name = terms["model"]
+        handling = errand.handling
+        if terms["how"] == "embed":
+            return b"j", [EMBEDDINGS.dump_json(await self.manifest.models[number].embed(from_json(asked)))]
+        request = read_request(asked)
+        if number is None:
+            model: Any = _ModelThere(
+                name, PRICE.validate_python(terms["price"]), partial(self._ask, node, errand, question),
+                partial(self._pieces, node, errand, question),
+            )  # fmt: skip
+        else:
+            model = self.manifest.models[number]
+        if terms["how"] == "alone":  # not on account of the run, as whoever calls the model itself
+            return b"j", [COMPLETION.dump_json(await model.complete(request))]
+        if terms["how"] == "complete":
+            return b"j", [COMPLETION.dump_json(await handling.complete(model, request))]
+        last: Completion | None = None
+        async with aclosing(handling.stream(model, request)) as chunks:
+            async for chunk in chunks:
+                if isinstance(chunk, Completion):
+                    last = chunk
+                else:
+                    node.link.send(frame(frames.PIECE, errand.number, question, chunk.text.encode()))
+        return b"j", [COMPLETION.dump_json(last)] if last is not None else []
+
+    async def _pieces(self, node: FarNode, errand: Errand, question: int) -> AsyncIterator[Chunk]:
+        """What a model says that is there, piece by piece."""
+        pieces = errand.streams[question] = asyncio.Queue()
+        try:
+            node.link.send(frame(frames.ASK, errand.number, question, b"stream"))
+            while True:
+                piece = await pieces.get()
+                if isinstance(piece, BaseException):
+                    raise piece
+                if piece[:1] == b"e":
+                    raise near(piece[1:])
+                if piece[:1] == b"t":
+                    yield TextDelta(piece[1:].decode())
+                else:
+                    yield COMPLETION.validate_json(piece[1:])
+                    return
+        finally:
+            del errand.streams[question]
+
+    # ------------------------------------------------------------------------------------------ networks that change
+
+    def _watch(self) -> None:
+        for agent in self.manifest.agents.values():
+            if isinstance(agent, GenNetwork) and self not in agent._graph.watchers:
+                agent._graph.watchers[self] = partial(self._changed, agent)
+                self._watched.append(agent)
+
+    def _unwatch(self) -> None:
+        for network in self._watched:
+            network._graph.watchers.pop(self, None)
+        self._watched.clear()
+
+    def _changed(self, network: GenNetwork, added: AbstractObject | None) -> None:
+        number = self.manifest.number(network)
+        assert number is not None
+        for node in self.nodes:
+            node.changed.add(number)
+
+    def _tell_changes(self, node: FarNode) -> None:
+        """Tell a node of networks that have changed, before it hears anything else."""
+        if not node.changed:
+            return
+        changed, node.changed = node.changed, set()
+        networks = [cast(GenNetwork, self.manifest.agents[number]) for number in sorted(changed)]
+        new = [agent for network in networks for member in network for agent in self.manifest.add(member)]
+        self.manifest.renew()
+        if new:
+            self._watch()
+            for other in self.nodes:
+                other.changed |= changed if other is not node else set()
+        known = [agent for network in networks for agent in (*network,)]
+        rolls = [[self.manifest.number(network), self.manifest.roll(network)] for network in networks]
+        node.link.send(frame(frames.CHANGE, 0, 0, self.manifest.described(known), to_json(rolls)))
+
+    def _change(self, described: bytes, rolls: bytes, node: FarNode) -> None:
+        """A handler on a node changed a network: so do we."""
+        self.manifest.make(described)
+        for number, roll in from_json(rolls):
+            self.manifest.call(number, roll)
+            node.changed.discard(number)
+        self.manifest.renew()
+        self._watch()
+
+    # ------------------------------------------------------------------------------------------ losses
+
+    def lost(self, node: FarNode) -> None:
+        """A node is gone, and its agents' state with it: they begin anew elsewhere, as they are known here."""
+        for seat in self._seats.values():
+            if seat.node is node:
+                seat.worked = False
+
+
+class Running:
+    """What home needs of a run."""
+
+    def __init__(self, run: LocalRun) -> None:
+        assert run.engine is not None
+        self.run = run
+        self.loop = run.engine.loop
+        self.id = run.id
+        self.seed = run.seed
+
+    @property
+    def records(self) -> bool:
+        return self.run.recorder is not None
+
+    @property
+    def observed(self) -> bool:
+        return bool(self.run.observers)
+
+
+class _CallThere(OnNode):
+    """A call to the outside that a node makes when it is told to."""
+
+    def __init__(self, ask: Callable[[bytes], Coroutine[Any, Any, bytes]]) -> None:
+        self._ask = ask
+
+    async def __call__(self, key: str = "") -> object:
+        return from_json(await self._ask(key.encode()))
+
+
+class _ModelThere(OnNode):
+    """A model that a node has, asked on account of the run."""
+
+    def __init__(
+        self,
+        name: str,
+        price: Price | None,
+        ask: Callable[[bytes], Coroutine[Any, Any, bytes]],
+        pieces: Callable[[], AsyncIterator[Chunk]],
+    ) -> None:
+        self.name, self.price = name, price
+        self._ask, self._pieces = ask, pieces
+
+    async def complete(self, request: Request) -> Completion:
+        return COMPLETION.validate_json(await self._ask(b"complete"))
+
+    def stream(self, request: Request) -> AsyncIterator[Chunk]:
+        return self._pieces()
+
+
+class _Everything(dict[Any, Any]):
+    """In place of the handlers of a cell: one for messages of every name and class."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return self if isinstance(key, str) else self["*"]
+
+
+def _everything(
+    handle: Callable[[LocalHandling], None],
+) -> dict[str, dict[type[Message], Handler]]:
+    return _Everything({"*": Handler("*", "*", (Message,), handle, AWAY)})

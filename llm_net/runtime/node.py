@@ -1,0 +1,264 @@
+"""A node: a process that runs handlers of agents whose run has its home elsewhere. Knows one link, and no mailbox.
+
+Home says which message an agent handles, and when; whatever the handler wants done besides (send, call, emit, ask a model)
+is asked of home. So a node keeps nothing but the agents' state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import Future, Task
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from random import Random
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from llm_net.address import AbstractObject
+from llm_net.base import GenAgent, GenNetwork
+from llm_net.errors import LlmNetError
+from llm_net.message import Message
+from llm_net.ports import Link
+from llm_net.runtime import frames
+from llm_net.runtime.far import Borrowed, FarHandling
+from llm_net.runtime.frames import BODY, NOWHERE, TIME, TO_AGENT, far, frame, near, parts_of, taken_apart
+from llm_net.runtime.moving import Manifest, fields_of
+from llm_net.runtime.state import Shadow
+from llm_net.wire import Line
+
+PATIENCE = 10.0
+
+OWN_NUMBERS = 24
+"""Bits of the number of an agent that was added on a node; the node's own number is above them."""
+
+
+class Node:
+    """One run, as a node sees it.
+
+    Args:
+        link: to the home of the run.
+        imports: imports a module that home names; None where home has not started this process: then it may name none.
+    """
+
+    def __init__(self, link: Link, *, imports: Callable[[str], object] | None) -> None:
+        self.link = link
+        self.loop = asyncio.get_running_loop()
+        self.seed = 0
+        self.records = False
+        self.steps: dict[int, FarHandling] = {}
+        self.manifest = Manifest()
+        self.line = Line()
+        self._hears = False  # whether home wants to hear of every event
+        self._imports = imports
+        self.over = asyncio.Event()  # nothing of the run is left here
+        self._starting: dict[int, Future[None]] = {}
+        self._living: dict[int, GenAgent] = {}  # those whose astart has ended well
+        self._randoms: dict[int, Random] = {}
+        self._shadows: dict[int, Shadow] = {}
+        self._changed: dict[int, GenNetwork] = {}  # networks that handlers here have changed
+        self._threads: ThreadPoolExecutor | None = None
+        self._closing: Task[None] | None = None
+        link.begin(self._hear, lambda _: self._end())
+
+    # ------------------------------------------------------------------------------------------ hearing
+
+    def _hear(self, data: bytes) -> None:
+        try:
+            self._take(data)
+        except (LlmNetError, ValueError, LookupError) as wrong:  # home does not speak as agreed
+            self.link.send(frame(frames.READY, 0, 0, far(wrong)))
+            self._end()
+
+    def _take(self, data: bytes) -> None:
+        kind, number, question = frames.head_of(data)
+        handling = self.steps.get(number)
+        match kind:
+            case frames.HANDLE:
+                where, more, said = parts_of(data, 3)
+                to, within = TO_AGENT.unpack(where)
+                self._handle(number, to, within, from_json(more or b"{}"), self.line.decode(said))
+            case frames.ANSWER:
+                how, at, what = parts_of(data, 3)
+                answer = self._answer(how, taken_apart(what))  # read in any case: a line remembers what crossed it
+                if handling is not None:
+                    handling.answered(question, answer, TIME.unpack(at)[0])
+            case frames.ASK:
+                if handling is not None:
+                    handling.make_call(question, parts_of(data, 1)[0])
+            case frames.PIECE:
+                if handling is not None:
+                    handling.piece(question, parts_of(data, 1)[0].decode())
+            case frames.CANCEL:
+                if handling is not None:
+                    handling.cancel()
+            case frames.OPEN:
+                self._open(*parts_of(data, 2))
+            case frames.MOVE:
+                for moved in self._arrive(parts_of(data, 1)[0]):
+                    self._shadows.pop(moved, None)
+            case frames.CHANGE:
+                described, rolls = parts_of(data, 2)
+                self._arrive(described, from_json(rolls))
+            case frames.STATES:
+                self._give_back(from_json(parts_of(data, 1)[0]))
+            case frames.CLOSE:
+                self._end()
+            case _:
+                raise ValueError(f"a frame of kind {kind}")
+
+    def _answer(self, how: bytes, parts: list[bytes]) -> Any:
+        match how:
+            case b"e":
+                return near(parts[0])
+            case b"m":
+                return self.line.decode(parts[0])
+            case b"g":
+                failed = [(index, near(error)) for index, error in map(from_json, taken_apart(parts[0]))]
+                return failed, [self.line.decode(each) for each in parts[1:]]
+            case b"j":
+                return parts[0]
+            case _:
+                return None
+
+    # ------------------------------------------------------------------------------------------ agents
+
+    def _open(self, run: bytes, described: bytes) -> None:
+        problem = b""
+        try:
+            said = from_json(run)
+            if self._imports is not None:
+                for module in said["modules"]:
+                    self._imports(module)
+            self.seed, self.records, self._hears = said["seed"], said["records"], said["hears"]
+            self.manifest = Manifest(said["node"] << OWN_NUMBERS, partial(Borrowed, self))
+            self.line = Line(short=True, limit=BODY, address=self.manifest.written, directory=self.manifest)
+            self._arrive(described)
+        except Exception as error:  # whatever the code of the modules raises
+            problem = far(error)
+        self.link.send(frame(frames.READY, 0, 0, problem))
+
+    def _arrive(self, described: bytes, rolls: Iterable[tuple[int, list[list[Any]]]] = ()) -> list[int]:
+        numbers = self.manifest.make(described)
+        for number, roll in rolls:
+            self.manifest.call(number, roll)
+            self._changed.pop(number, None)
+        self.manifest.renew()
+        for number in numbers:
+            if isinstance(agent := self.manifest.agents[number], GenNetwork):
+                agent._graph.watchers[self] = partial(self._change, number, agent)
+                self._changed.pop(number, None)
+        return numbers
+
+    def _change(self, number: int, network: GenNetwork, added: AbstractObject | None) -> None:
+        self._changed[number] = network
+
+    def changes(self) -> tuple[bytes, bytes] | None:
+        """What handlers have changed in the networks since this was last asked for: who came, and the rolls."""
+        if not self._changed:
+            return None
+        changed, self._changed = self._changed, {}
+        new: dict[int, GenAgent] = {}
+        for network in changed.values():
+            new.update((id(agent), agent) for member in network for agent in self.manifest.add(member))
+        for agent in new.values():
+            if isinstance(agent, GenNetwork) and (number := self.manifest.number(agent)) is not None:
+                agent._graph.watchers[self] = partial(self._change, number, agent)
+        rolls = [[number, self.manifest.roll(network)] for number, network in changed.items()]
+        numbers = {self.manifest.number(agent) for agent in new.values()} - {None}
+        return self.manifest.described(new.values(), {number for number in numbers if number is not None}), to_json(
+            rolls
+        )
+
+    def _give_back(self, numbers: list[int]) -> None:
+        states = [fields_of(self.manifest.agents[number], self.manifest.border) for number in numbers]
+        said = to_json([{name: from_json(data) for name, data in fields.items()} for fields in states])
+        self.link.send(frame(frames.STATES, 0, 0, said))
+
+    async def start(self, number: int, agent: GenAgent) -> None:
+        """Start an agent once, or wait for another of its handlers that is at it."""
+        if number in self._living:
+            return
+        if (starting := self._starting.get(number)) is not None:
+            await asyncio.wait([starting])
+            await self.start(number, agent)
+            return
+        self._starting[number] = self.loop.create_future()
+        try:
+            await agent.astart()
+            self._living[number] = agent
+        finally:
+            self._starting.pop(number).set_result(None)
+
+    def has_started(self, number: int, agent: GenAgent) -> bool:
+        """Whether there is nothing to start any more."""
+        return type(agent).astart is GenAgent.astart or number in self._living
+
+    def random(self, number: int, agent: GenAgent) -> Random:
+        """The random numbers of an agent in this run."""
+        random = self._randoms.get(number)
+        if random is None:
+            address = self.manifest.written(agent)
+            random = self._randoms[number] = Random(f"{self.seed}/{agent.id if address == '.' else address}")
+        return random
+
+    def hears(self, event: str) -> bool:
+        """Whether anybody may hear this event."""
+        networks = (agent for agent in self.manifest.agents.values() if isinstance(agent, GenNetwork))
+        return self._hears or any(link.event in (event, "*") for network in networks for link in network._graph.links)
+
+    def before(self, number: int, agent: GenAgent) -> None:
+        """An agent begins to handle a message: in a recorded run, what it changes is told at the end."""
+        if self.records and number not in self._shadows:
+            self._shadows[number] = shadow = Shadow(agent, self.manifest.border, lambda data: data)
+            shadow.take()
+
+    def after(self, number: int) -> bytes:
+        """The fields of an agent that are different from what home knows of them, as JSON."""
+        if not self.records:
+            return b""
+        return to_json({name: from_json(data) for name, data in self._shadows[number].news().items()})
+
+    def in_thread(self, function: Callable[[], object]) -> Future[object]:
+        """Call something that may take long."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(thread_name_prefix="llm_net")
+        return self.loop.run_in_executor(self._threads, function)
+
+    # ------------------------------------------------------------------------------------------ messages
+
+    def _handle(self, number: int, to: int, within: int, more: dict[str, Any], message: Message) -> None:
+        network = None if within == NOWHERE else self.manifest.agents[within]
+        handling = FarHandling(self, number, to, self.manifest.agents[to], network, message, more)
+        self.steps[number] = handling
+        handling.begin()
+
+    # ------------------------------------------------------------------------------------------ the end
+
+    def leave(self) -> None:
+        """Go as soon as home has moved the agents elsewhere; at once, after `PATIENCE` seconds."""
+        if self._closing is None:
+            self.link.send(frame(frames.LEAVE))
+            self.loop.call_later(PATIENCE, self._end)
+
+    def _end(self) -> None:
+        if self._closing is None:
+            self._closing = self.loop.create_task(self._close())
+
+    async def _close(self) -> None:
+        steps = list(self.steps.values())
+        for handling in steps:
+            handling.cancel()
+        if tasks := [handling.task for handling in steps if handling.task is not None]:
+            await asyncio.wait(tasks)
+        for agent in self._living.values():
+            try:
+                await agent.astop()
+            except Exception as error:
+                self.link.send(frame(frames.CLOSED, 0, 0, far(error)))
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+        self.link.send(frame(frames.CLOSED, 0, 0, b""))
+        self.link.close()
+        self.over.set()
