@@ -19,11 +19,13 @@ from llm_net.message import Message, Method
 
 F = TypeVar("F", bound=Callable[..., object])
 
-Colour = Literal[0, 1, 2, 3]
+Colour = Literal[0, 1, 2, 3, 4]
 PLAIN: Final = 0
 GENERATOR: Final = 1
 ASYNC: Final = 2
 ASYNC_GENERATOR: Final = 3
+AWAY: Final = 4
+"""Not a colour of methods: what takes the messages of an agent that lives elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

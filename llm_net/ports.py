@@ -347,8 +347,9 @@ class Lease:
     """The right to be the only one that does something, for a while.
 
     Args:
-        epoch: grows by one each time that the right goes to another holder, or to the same one after it had run out.
-        until: when it runs out, by the clock of `time.monotonic` of this process, counted from before it was asked for.
+        epoch: grows each time that the right goes to another holder, or to the same one after it had run out.
+        until: when it runs out, by the clock of the running event loop (`loop.time()`), counted from before it was asked for.
+            Of somebody else's lease: when it will have, if that one is not heard of again.
     """
 
     name: str
@@ -385,18 +386,26 @@ class Carrier(Protocol):
         ...
 
     def watch(self) -> AsyncIterator[Mapping[str, bytes]]:
-        """Who is there, with what they say about themselves: now, and after each change. Whoever is silent for some seconds is
-        not there any more."""
+        """Who is there, with what they say about themselves: now, and after each change, until this one leaves. Whoever is
+        silent for some seconds is not there any more."""
         ...
 
     async def lease(self, name: str, *, seconds: float) -> Lease:
         """Take a lease, or renew it, for this node. Gives the lease of whoever has it: look at `holder`. For 0 seconds, give it
-        back."""
+        back.
+
+        Raises:
+            CarrierFailed: nobody who keeps leases can be asked now; a lease that was held goes on until it runs out.
+        """
         ...
 
     async def aclose(self) -> None:
-        """Leave. May be called twice."""
+        """Leave; what is sent from then on is lost. May be called twice."""
         ...
+
+
+LARGEST_FRAME: Final = 16 * 1024 * 1024 + 64 * 1024
+"""Bytes that a link takes at a time: the largest message, 16 MiB, and room for what is said about it."""
 
 
 class Link(Protocol):
@@ -415,8 +424,13 @@ class Link(Protocol):
         """Queue a frame of at most `LARGEST_FRAME` bytes; never waits. Lost if the link is broken."""
         ...
 
+    @property
+    def full(self) -> bool:
+        """Whether a windowful waits to be sent: then wait for `room`."""
+        ...
+
     async def room(self) -> None:
-        """Wait until less than a windowful waits to be sent, or it is broken."""
+        """Wait until it is not full, or broken."""
         ...
 
     def close(self) -> None:

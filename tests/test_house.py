@@ -83,7 +83,10 @@ FORBIDDEN_OUTSIDE_SHELLS = {
 }
 
 ALLOWED = {
-    ("llm_net/carriers/pipes.py", "importlib.import_module"): "a worker has the modules of its parent, who has started it",
+    (
+        "llm_net/carriers/pipes.py",
+        "importlib.import_module",
+    ): "a worker has the modules of its parent, who has started it",
     ("llm_net/carriers/pipes.py", "runpy"): "and its main program",
     ("llm_net/cli/app.py", "importlib.import_module"): "a command is imported when it is typed; the names are ours",
     ("llm_net/cli/program.py", "importlib.util.spec_from_file_location"): "`llm-net run FILE.py` is asked to run it",

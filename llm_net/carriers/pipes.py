@@ -19,18 +19,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from struct import Struct
+from time import perf_counter
 from types import ModuleType
 from typing import cast
 
 from llm_net.errors import NodeLost
-from llm_net.ports import Link
+from llm_net.ports import LARGEST_FRAME, Link
 from llm_net.runtime.node import Node
 
-LARGEST = 64 * 1024 * 1024
+LARGEST = LARGEST_FRAME
 """Bytes of a frame; whoever announces a longer one is not understood."""
 
 WINDOW = 1024 * 1024
 """Bytes that may wait to be sent before `room` waits."""
+
+BURST = 0.0001
+"""Seconds: frames that follow each other sooner are sent together, at the next turn of the event loop."""
 
 GRACE = 5.0
 """Seconds that a worker has to end after its last link; then it is killed."""
@@ -63,6 +67,7 @@ class Pipe(asyncio.Protocol):
         self._waiting: list[bytes] = []
         self._size = 0  # bytes of those
         self._scheduled = False
+        self._flushed = 0.0  # when something was last sent
         self._paused = False
         self._room: list[asyncio.Future[None]] = []
         self._closing = False
@@ -96,11 +101,20 @@ class Pipe(asyncio.Protocol):
         self._waiting += _LENGTH.pack(len(frame)), frame
         self._size += len(frame) + _LENGTH.size
         if not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            now = perf_counter()
+            if now - self._flushed > BURST:
+                self._flush()
+            else:
+                self._scheduled = True
+                asyncio.get_running_loop().call_soon(self._flush)
+            self._flushed = now
+
+    @property
+    def full(self) -> bool:
+        return (self._paused or self._size > WINDOW) and not self._over
 
     async def room(self) -> None:
-        while (self._paused or self._size > WINDOW) and not self._over:
+        while self.full:
             future = asyncio.get_running_loop().create_future()
             self._room.append(future)
             await future

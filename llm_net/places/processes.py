@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -98,7 +98,9 @@ class _Workers:
         self._count = 0
         self.workers: list[Worker] = []
 
-    async def open(self, run: str) -> Sequence[Link]:
+    async def open(
+        self, run: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
+    ) -> Sequence[Link]:
         while len(self.workers) < self._number:
             self.workers.append(self._new())
         return [await worker.link() for worker in self.workers]

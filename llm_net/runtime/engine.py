@@ -32,7 +32,7 @@ from weakref import WeakValueDictionary
 
 from llm_net.address import AbstractObject, Reference
 from llm_net.base import Call, GenAgent, GenNetwork
-from llm_net.dispatch import ASYNC, ASYNC_GENERATOR, PLAIN
+from llm_net.dispatch import ASYNC, ASYNC_GENERATOR, GENERATOR, PLAIN
 from llm_net.errors import (
     CallTimeout,
     Deadlock,
@@ -647,9 +647,13 @@ class Engine:
                         elif colour == ASYNC_GENERATOR:
                             value = None
                             await self._drive_async(handling, handler.function(agent, message))
-                        else:
+                        elif colour == GENERATOR:
                             value = None
                             await self._drive(handling, handler.function(agent, message))
+                        else:  # it lives elsewhere: `done` or `failed` is called when it has ended there
+                            run.aloof += 1
+                            handler.function(handling.copy())
+                            continue
                         if value is not None:
                             if isinstance(value, ANY_MESSAGE):
                                 full = self.post(handling, value, None)
@@ -660,7 +664,7 @@ class Engine:
                         if run.crowding:
                             await self._uncrowd(handling)
                     except BaseException as error:
-                        self._failed(handling, error)
+                        self.failed(handling, error)
                         if not isinstance(error, (Exception, asyncio.CancelledError)):
                             raise
                     else:
@@ -858,7 +862,21 @@ class Engine:
                 self._scheduled = True
                 self.loop.call_soon(self._drain)
 
-    def _failed(self, handling: LocalHandling, error: BaseException) -> None:
+    def done(self, handling: LocalHandling) -> None:
+        """A message was handled well elsewhere."""
+        run, cell = handling.run, handling.cell
+        if run.watched:
+            run.handled(handling)
+        cell.active -= 1
+        run.ended += 1
+        if run.sent == run.ended - run.spare:
+            run.look()
+        if cell.queue:
+            self._wake(cell)
+        if run.blocked:
+            self.loop.call_soon(run.look)
+
+    def failed(self, handling: LocalHandling, error: BaseException) -> None:
         """A handler raised: tell its caller, else let its network decide."""
         run, cell, message = handling.run, handling.cell, handling.message
         run.crowding.pop(handling, None)

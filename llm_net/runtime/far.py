@@ -66,6 +66,7 @@ class FarHandling:
         self._to = to
         self._network = network
         self.heard = Event(more["heard"][0], message, more["heard"][1]) if "heard" in more else None
+        self._hears: bool = more.get("hears", False)  # whether anybody at home may hear what it emits
         self._ids: str | None = more.get("ids")
         self._count: int = more.get("count", 0)
         self._time: float = more.get("at", 0.0)
@@ -350,7 +351,7 @@ class FarHandling:
         self._node.link.send(frame(frames.EMIT, self._number, 0, event.encode(), self._node.line.encode(message)))
 
     def listened(self, event: str) -> bool:
-        return self._node.hears(event)
+        return self._hears or self._node.hears(event)
 
     async def delay(self, seconds: float) -> None:
         await self._ask(frames.DELAY, to_json(seconds))

@@ -9,8 +9,9 @@ PIECE   a piece of what a model says                PIECE   likewise, of a model
 CANCEL  end a step                                  DROP    nobody waits for this question any more
 MOVE    agents, or their state, anew                CHANGE  who came or left by the doing of a step
 CHANGE  who came or left
-CLOSE   the run is over: stop the agents, and       STATES  here they are
-        give back the state of these                CLOSED  what stopping raised; with nothing: it is done
+STATES  give back the state of these                STATES  here it is
+CLOSE   stop the agents, then give back the         CLOSED  what stopping raised; or, with nothing: that is all
+        state of these
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ from llm_net.chat import Embeddings, Price, Request, Usage
 from llm_net.errors import FarError, LlmNetError
 
 OPEN, READY, HANDLE, POST, CALL, GATHER, EMIT, MODEL, EFFECT, DELAY = range(1, 11)
-END, ANSWER, ASK, TOLD, PIECE, CANCEL, DROP, MOVE, CHANGE, STATES, CLOSE, CLOSED = range(11, 23)
+END, ANSWER, ASK, TOLD, PIECE, CANCEL, DROP, MOVE, CHANGE, STATES, CLOSE, CLOSED, LEAVE = range(11, 24)
+
+ROOM: Final = 0
+"""No frame: what is left of a POST that has to wait until a mailbox has room."""
 
 INSIDE: Final = 1 << 31
 """Added to the number of a question that a task of its own asks, inside the handler: others may be asked meanwhile."""
@@ -40,7 +44,7 @@ TO_AGENT = Struct("<II")
 
 TIME = Struct("<d")
 
-BODY: Final = 32 * 1024 * 1024
+BODY: Final = 16 * 1024 * 1024
 """Bytes of a message, at most."""
 
 _REQUEST = TypeAdapter(tuple[Request], config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))

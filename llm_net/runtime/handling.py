@@ -46,7 +46,7 @@ from llm_net.runtime.outcome import read_error
 from llm_net.runtime.place import Place
 from llm_net.runtime.recorder import COMPLETION, Recorder, Step
 from llm_net.runtime.run import LocalRun
-from llm_net.runtime.step import Body
+from llm_net.runtime.step import Work
 from llm_net.runtime.waiting import Handled, Tally, Waiter
 
 if TYPE_CHECKING:
@@ -58,17 +58,30 @@ DEPTH = 16
 """How many calls deep a callee is stepped inside its caller; deeper ones take a turn of the loop."""
 
 
+class OnNode:
+    """A model, or a call, of another node: in a simulated world it takes time like everything there."""
+
+    __slots__ = ()
+
+
 class LocalHandling(Handled):
     """What an agent can do while it handles a message. Each worker has one, and fills it anew for each message."""
 
     __slots__ = ("body", "engine", "run", "source")
 
-    def __init__(self, engine: Engine, run: LocalRun, body: Body) -> None:
+    def __init__(self, engine: Engine, run: LocalRun, body: Work) -> None:
         self.engine = engine
         self.run = run
         self.source: Source | None = run.source
         self.step = None
         self.body = body
+
+    def copy(self) -> LocalHandling:
+        """The same, for a message that is handled elsewhere while the worker goes on with others."""
+        copy = LocalHandling(self.engine, self.run, self.body)
+        copy.agent, copy.message, copy.cell, copy.place = self.agent, self.message, self.cell, self.place
+        copy.heard, copy.depth, copy.step, copy.source = self.heard, self.depth, self.step, self.source
+        return copy
 
     @property
     def network(self) -> AbstractObject:
@@ -321,7 +334,7 @@ class LocalHandling(Handled):
         """The result of a call, as it comes out of a journal."""
         result = call(key) if repeats == "idempotent" else call()
         if isawaitable(result):
-            world = self.run.world
+            world = None if isinstance(call, OnNode) else self.run.world
             result = await (result if world is None else world.outside(_wait(result)))
         try:
             return type.validate_json(type.dump_json(cast(T, result), warnings="error"))
@@ -361,7 +374,7 @@ class LocalHandling(Handled):
         began = perf_counter()
         used = Usage()
         try:
-            answer, world = model.complete(request), self.run.world
+            answer, world = model.complete(request), None if isinstance(model, OnNode) else self.run.world
             completion = await (answer if world is None else world.outside(answer))
             used = completion.usage
         except InvalidOutput as invalid:  # an answer all the same: it is paid for
@@ -376,7 +389,7 @@ class LocalHandling(Handled):
         reserved = self.run.reserve(request, model)
         began = perf_counter()
         used = Usage()
-        chunks, world = model.stream(request), self.run.world
+        chunks, world = model.stream(request), None if isinstance(model, OnNode) else self.run.world
         if world is not None:
             chunks = _at_once(chunks, world)
         try:

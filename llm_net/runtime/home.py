@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
@@ -22,13 +22,12 @@ from pydantic_core import from_json, to_json
 from llm_net.address import AbstractObject
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.chat import Chunk, Completion, Price, Request, TextDelta
-from llm_net.dispatch import ASYNC, Handler
+from llm_net.dispatch import AWAY, Handler
 from llm_net.errors import LlmNetError, NodeLost, NotMovable, RunCancelled
 from llm_net.message import Message, origin
 from llm_net.ports import Link
 from llm_net.record import Repeats
 from llm_net.runtime import frames
-from llm_net.runtime.engine import Engine
 from llm_net.runtime.frames import (
     BODY,
     EMBEDDINGS,
@@ -43,8 +42,9 @@ from llm_net.runtime.frames import (
     parts_of,
     read_request,
 )
-from llm_net.runtime.handling import LocalHandling
+from llm_net.runtime.handling import LocalHandling, OnNode
 from llm_net.runtime.moving import Manifest, modules_of, why_not
+from llm_net.runtime.place import Place
 from llm_net.runtime.recorder import COMPLETION
 from llm_net.runtime.run import LocalRun
 from llm_net.wire import Line
@@ -61,12 +61,22 @@ ANYTHING: TypeAdapter[object] = TypeAdapter(object)
 class Hosts(Protocol):
     """Where nodes come from: worker processes, a cluster."""
 
-    async def open(self, run: str) -> Sequence[Link]:
-        """Links to the nodes of a run, one at least."""
+    async def open(
+        self, run: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
+    ) -> Sequence[Link]:
+        """Links to the nodes of a run, one at least.
+
+        Args:
+            joined: to be told of a link to one that comes later.
+            lost: to be told that this process may not go on with the run, and why.
+
+        Raises:
+            PlaceError: there are none.
+        """
         ...
 
-    async def replace(self, lost: Link) -> Link:
-        """A link to another node than one that is lost. Raises PlaceError if there is none."""
+    async def replace(self, lost: Link) -> Link | None:
+        """A link to another node than one that is lost; None: the others will do. Raises PlaceError if there are none."""
         ...
 
     async def release(self, links: Iterable[Link]) -> None:
@@ -83,14 +93,22 @@ class Seat:
     node: FarNode | None = None  # None: not begun yet
     fresh: bool = True  # whether the node has the state that it had here
     worked: bool = False  # whether it has another one there since
+    hold: Future[None] | None = None  # while it moves
 
 
 @dataclass(slots=True, eq=False)
 class Errand:
     """A message that is being handled on a node, as seen from home."""
 
+    detached: ClassVar[bool] = True
+
     number: int
+    seat: Seat
     handling: LocalHandling
+    node: FarNode | None = None
+    task: Task[None] | None = None
+    """Who sees to it; nobody as long as nothing has to be waited for."""
+    begun: bool = False  # whether that has made its first step
     wanted: deque[tuple[int, int, list[Any]]] = field(default_factory=deque)
     """What the handler itself wants done next: a kind of frame, its question, what it says."""
     arrived: Future[None] | None = None
@@ -101,7 +119,6 @@ class Errand:
     """What an event that was emitted raised: met at the next step."""
     doing: int = 0  # the question that is being seen to
     dropped: bool = False
-    ended: bool = False  # whether its handler has ended, there or here
     inside: dict[int, Task[None]] = field(default_factory=dict)
     asked: dict[int, Future[bytes]] = field(default_factory=dict)
     streams: dict[int, asyncio.Queue[bytes | BaseException]] = field(default_factory=dict)
@@ -110,8 +127,10 @@ class Errand:
         if self.arrived is not None and not self.arrived.done():
             self.arrived.set_result(None)
 
-    def meet_deferred(self) -> None:
-        """Raise what an event that was emitted raised."""
+    def meet(self, told: object = None) -> None:
+        """Raise what the handler raised, or else what an event raised that it emitted."""
+        if isinstance(told, BaseException):
+            raise told
         if (error := self.deferred) is not None:
             self.deferred = None
             raise error
@@ -119,8 +138,8 @@ class Errand:
     def lose(self, error: BaseException) -> None:
         """Its node is gone: what it waits for is of no use any more, unless the step is repeated."""
         self.lost = error
-        if self.doing and self.handling.step is None:
-            self.handling.body.task.cancel()
+        if self.doing and self.handling.step is None and self.task is not None:
+            self.task.cancel()
         for future in self.asked.values():
             if not future.done():
                 future.set_exception(error)
@@ -142,14 +161,42 @@ class FarNode:
         self.changed: set[int] = set()  # networks of which it has an old roll
         self.lost: BaseException | None = None
         self.ready: Future[None] = home.run.loop.create_future()
-        self.states: Future[bytes] = home.run.loop.create_future()
+        self.told = False  # whether it is ready
+        self.states: Future[bytes] | None = None
+        self.asking = asyncio.Lock()
         self.failed: list[BaseException] = []  # what was raised when its agents were stopped
         self.closed: Future[None] = home.run.loop.create_future()
         self.successor: Task[None] | None = None  # at work to put another in its place
+        self.leaving = False
+        self._quiet: list[Future[None]] = []
+
+    @property
+    def serves(self) -> bool:
+        """Whether it can be given messages now."""
+        return self.told and self.lost is None
 
     def begin(self, opening: bytes) -> None:
+        """Have a run on it."""
         self.link.begin(self._hear, self._broken)
         self.link.send(opening)
+
+    def forget(self, errand: Errand) -> None:
+        """A message is handled here no more."""
+        self.errands.pop(errand.number, None)
+        self._wake()
+
+    def _wake(self) -> None:
+        for future in self._quiet:
+            if not future.done():
+                future.set_result(None)
+        self._quiet.clear()
+
+    async def idle(self, seat: Seat) -> None:
+        """Wait until an agent handles nothing here."""
+        while self.lost is None and any(errand.seat is seat for errand in self.errands.values()):
+            future = self._home.run.loop.create_future()
+            self._quiet.append(future)
+            await future
 
     def _broken(self, error: BaseException | None) -> None:
         self.lost = error or NodeLost(self.link.far, "it closed its link")
@@ -157,11 +204,15 @@ class FarNode:
             self.closed.set_result(None)
         if not self.ready.done():
             self.ready.set_exception(self.lost)
-        if not self.states.done():
-            self.states.set_result(b"[]")
+        if self.states is not None and not self.states.done():
+            self.states.set_exception(self.lost)
         self._home.lost(self)
         for errand in list(self.errands.values()):
             errand.lose(self.lost)
+            if errand.task is None:
+                self.forget(errand)
+                self._home.over(errand, self.lost)
+        self._wake()
 
     def _hear(self, data: bytes) -> None:
         try:
@@ -183,11 +234,15 @@ class FarNode:
                     if problem:
                         self.ready.set_exception(near(problem))
                     else:
+                        self.told = True
                         self.ready.set_result(None)
                 return
             case frames.STATES:
-                if not self.states.done():
+                if self.states is not None and not self.states.done():
                     self.states.set_result(parts_of(data, 1)[0])
+                return
+            case frames.LEAVE:
+                self._home.retire(self)
                 return
             case frames.CLOSED:
                 (problem,) = parts_of(data, 1)
@@ -214,12 +269,13 @@ class FarNode:
                 self._home.do_now(self, errand, kind, said)
             case _ if question & frames.INSIDE:
                 work = self._home.see_to(self, errand, kind, question, said)
-                task = asyncio.get_running_loop().create_task(work, context=errand.handling.body.context.copy())
+                context = self._home.run.run.context.copy()
+                context.run(origin.set, errand.handling)
+                task = self._home.run.loop.create_task(work, context=context)
                 errand.inside[question] = task
                 task.add_done_callback(lambda _: errand.inside.pop(question, None))
             case _:
-                errand.wanted.append((kind, question, said))
-                errand.wake()
+                self._home.want(self, errand, kind, question, said)
 
     def _said(self, kind: int, data: bytes) -> list[Any]:
         match kind:
@@ -254,7 +310,8 @@ class FarNode:
             task.cancel()
         elif errand.doing == question:
             errand.dropped = True
-            errand.handling.body.task.cancel()
+            if errand.task is not None:
+                errand.task.cancel()
         else:
             errand.wanted = deque(each for each in errand.wanted if each[1] != question)
 
@@ -276,7 +333,8 @@ class Home:
         self.nodes: list[FarNode] = []
         self._seats: dict[int, Seat] = {}
         self._errands = 0
-        self._numbers = 0
+        self._numbers = 0  # of nodes
+        self._moves: set[Task[None]] = set()
         self._watched: list[GenNetwork] = []
         self._begun = False
 
@@ -322,10 +380,10 @@ class Home:
             self.ready.set_result(None)
             return
         try:
-            links = await self._hosts.open(self.run.id)
+            links = await self._hosts.open(self.run.id, joined=self._joined, lost=self._not_ours)
             self.manifest.renew()
-            self._numbers = len(links)
-            self.nodes = [FarNode(self, link, number) for number, link in enumerate(links, 1)]
+            for link in links:
+                self._new_node(link)
             for number, seat in enumerate(self._seats.values()):
                 seat.node = self.nodes[number % len(self.nodes)]
             self._begun = True
@@ -358,13 +416,15 @@ class Home:
     async def end(self) -> None:
         """Take the agents' state back, and leave the nodes."""
         self._unwatch()
-        for task in [node.successor for node in self.nodes if node.successor is not None]:
+        for task in [*self._moves, *(node.successor for node in self.nodes if node.successor is not None)]:
             task.cancel()
         left = [node for node in self.nodes if node.lost is None]
         for node in left:
             self._leave(node)
         for node in left:
-            await self._take_back(node)
+            await self._take_back(node, node.states)
+            await self._in_time(node.closed)
+            node.link.close()
         for seat in self._seats.values():
             cell = self.run.run.cell_of(seat.agent)
             cell.handlers, cell.started = {}, False
@@ -378,14 +438,14 @@ class Home:
         wanted = [seat for seat in self._seats.values() if seat.node is node and (seat.worked or not seat.fresh)]
         for seat in wanted:
             self._renew(node, seat)
+        node.states = self.run.loop.create_future()
         node.link.send(frame(frames.CLOSE, 0, 0, to_json([seat.number for seat in wanted])))
 
-    async def _take_back(self, node: FarNode) -> None:
-        if await self._in_time(node.states):
-            for number, fields in from_json(node.states.result()):
+    async def _take_back(self, node: FarNode, states: Future[bytes] | None) -> None:
+        """Give agents here the state that they have there."""
+        if states is not None and await self._in_time(states) and states.exception() is None:
+            for number, fields in from_json(states.result()):
                 self._write(self.manifest.agents[number], fields)
-        await self._in_time(node.closed)
-        node.link.close()
 
     def _write(self, agent: GenAgent, fields: Mapping[str, object]) -> None:
         self.manifest.write(agent, {name: to_json(value) for name, value in fields.items()})
@@ -407,71 +467,299 @@ class Home:
 
     # ------------------------------------------------------------------------------------------ one message
 
-    async def _handle(self, agent: GenAgent, message: Message) -> object:
-        """The handler of every agent that lives elsewhere."""
-        if not self.ready.done():
-            await asyncio.shield(self.ready)
-        handling = cast(LocalHandling, origin.get())
-        step = handling.step
-        if step is None:
-            return await self._try(agent, message, handling)
-        before, replies = step.snapshot(), dict[str, Message]()
-        for _ in range(TRIES - 1):
-            try:
-                return await self._try(agent, message, handling, replies)
-            except NodeLost:  # all that came of it is on record: another node goes on
-                recorder = self.run.run.recorder
-                if recorder is None or self.run.run.over:
-                    raise
-                recorder.repeat(step, before, replies)
-        return await self._try(agent, message, handling, replies)
-
-    async def _try(
-        self, agent: GenAgent, message: Message, handling: LocalHandling, replies: dict[str, Message] | None = None
-    ) -> object:
-        seat = self._seats[id(agent)]
-        node = await self._node_of(seat)
-        self._errands += 1
-        errand = Errand(self._errands, handling, replies={} if replies is None else replies)
+    def _handle(self, handling: LocalHandling) -> None:
+        """What takes every message for an agent that lives elsewhere."""
+        seat = self._seats[id(handling.agent)]
+        node = seat.node
+        errand = self._errand(seat, handling)
+        if handling.step is not None or seat.hold is not None or node is None or not node.serves or node.link.full:
+            self._follow_up(errand, self._in_turn(errand))
+            return
+        errand.node = node
         node.errands[errand.number] = errand
         try:
-            self._tell(node, seat, errand, message)
-            await node.link.room()
-            return await self._follow(node, seat, errand)
-        except asyncio.CancelledError:
-            if node.lost is None:
-                node.link.send(frame(frames.CANCEL, errand.number))
-                if (end := await self._ended(node, errand)) is not None:
-                    return self._take_end(seat, errand, *end)
-            raise
+            self._tell(node, errand)
+        except Exception as error:
+            self.over(errand, error)
+
+    def _errand(self, seat: Seat, handling: LocalHandling) -> Errand:
+        self._errands += 1
+        return Errand(self._errands, seat, handling)
+
+    def _follow_up(self, errand: Errand, work: Coroutine[Any, Any, object]) -> None:
+        """Have a task see to an errand from now on."""
+        self.run.run.aloof -= 1
+        self._begin_task(errand, work)
+
+    def _begin_task(self, errand: Errand, work: Coroutine[Any, Any, object]) -> None:
+        run = self.run.run
+        context = run.context.copy()
+        context.run(origin.set, errand.handling)
+        errand.task = task = self.run.loop.create_task(self._to_its_end(errand, work), context=context)
+        errand.handling.body = errand
+        run.tasks[task] = None
+
+        def ended(task: Task[None]) -> None:
+            if not errand.begun:  # it was cancelled before its first step
+                work.close()
+                run.tasks.pop(task, None)
+                self._begin_task(errand, self._call_back(errand))
+
+        task.add_done_callback(ended)
+
+    async def _to_its_end(self, errand: Errand, work: Coroutine[Any, Any, object]) -> None:
+        errand.begun = True
+        handling = errand.handling
+        engine, run = handling.engine, self.run.run
+        try:
+            value = await work
+            if isinstance(value, Message) and (full := engine.post(handling, value, None)) is not None:
+                await engine.room(handling, full)
+            await self._uncrowd(handling)
+        except BaseException as error:
+            engine.failed(handling, error)
+            if not isinstance(error, (Exception, asyncio.CancelledError)):
+                raise
+        else:
+            engine.done(handling)
         finally:
-            errand.ended = True
-            node.errands.pop(errand.number, None)
-            for task in list(errand.inside.values()):
-                task.cancel()
+            work.close()
+            assert errand.task is not None
+            run.tasks.pop(errand.task, None)
+            if run.blocked:
+                self.run.loop.call_soon(run.look)
+
+    async def _in_turn(self, errand: Errand) -> object:
+        """Have a message handled as soon as its agent has a node: on another one, if that is lost and there is a record."""
+        if not self.ready.done():
+            await asyncio.shield(self.ready)
+        handling = errand.handling
+        step, recorder = handling.step, self.run.run.recorder
+        if step is None or recorder is None:
+            return await self._try(errand)
+        before = step.snapshot()
+        for _ in range(TRIES - 1):
+            try:
+                return await self._try(errand)
+            except NodeLost:  # all that came of it is on record: another node goes on
+                if self.run.run.over:
+                    raise
+                recorder.repeat(step, before, errand.replies)
+                task, replies = errand.task, errand.replies
+                errand = self._errand(errand.seat, handling)
+                errand.task, errand.replies, handling.body = task, replies, errand
+        return await self._try(errand)
+
+    async def _try(self, errand: Errand) -> object:
+        node = errand.node = await self._node_of(errand.seat)
+        node.errands[errand.number] = errand
+        try:
+            self._tell(node, errand)
+            await node.link.room()
+            return await self._follow(node, errand)
+        except asyncio.CancelledError:
+            return await self._recalled(node, errand)
+        finally:
+            self._forget(node, errand)
+
+    async def _go_on(self, node: FarNode, errand: Errand) -> object:
+        """See to what a handler wants that has to be waited for."""
+        try:
+            return await self._follow(node, errand)
+        except asyncio.CancelledError:
+            return await self._recalled(node, errand)
+        finally:
+            self._forget(node, errand)
+
+    def _forget(self, node: FarNode, errand: Errand) -> None:
+        node.forget(errand)
+        for task in list(errand.inside.values()):
+            task.cancel()
+
+    async def _recalled(self, node: FarNode, errand: Errand) -> object:
+        """Cancel a handler, and end as it does."""
+        if node.lost is None:
+            node.link.send(frame(frames.CANCEL, errand.number))
+            if (end := await self._ended(node, errand)) is not None:
+                return self._take_end(errand, *end)
+        raise asyncio.CancelledError
+
+    async def _call_back(self, errand: Errand) -> object:
+        if (node := errand.node) is None:
+            raise asyncio.CancelledError
+        try:
+            return await self._recalled(node, errand)
+        finally:
+            self._forget(node, errand)
+
+    def cancel(self) -> None:
+        """The run is over."""
+        for node in self.nodes:
+            for errand in list(node.errands.values()):
+                if errand.task is None:
+                    self._follow_up(errand, self._call_back(errand))
+
+    def want(self, node: FarNode, errand: Errand, kind: int, question: int, said: list[Any]) -> None:
+        """A handler wants something done: at once, where nothing has to be waited for."""
+        if errand.task is not None or kind not in (frames.POST, frames.END):
+            errand.wanted.append((kind, question, said))
+            if errand.task is None:
+                self._follow_up(errand, self._go_on(node, errand))
+            errand.wake()
+            return
+        handling = errand.handling
+        token = origin.set(handling)
+        try:
+            if kind == frames.END:
+                self._forget(node, errand)
+                self._end_at_once(errand, *said)
+                return
+            errand.meet()
+            full = handling.engine.post(handling, said[0], None)
+        except Exception as error:
+            self._answer(node, errand, question, b"e", [far(error)])
+        else:
+            if full is None and handling not in self.run.run.crowding:
+                self._answer(node, errand, question, b"", [])
+            else:
+                errand.wanted.append((frames.ROOM, question, [full]))
+                self._follow_up(errand, self._go_on(node, errand))
+        finally:
+            origin.reset(token)
+
+    def _end_at_once(self, errand: Errand, told: object, ids: int, fields: bytes) -> None:
+        handling = errand.handling
+        try:
+            errand.meet(told)
+            full = handling.engine.post(handling, told, None) if isinstance(told, Message) else None
+        except Exception as error:
+            self.over(errand, error)
+            return
+        if full is None and handling not in self.run.run.crowding:
+            self.over(errand, None)
+        else:
+            self._follow_up(errand, self._room(handling, full))
+
+    async def _room(self, handling: LocalHandling, full: Any) -> None:
+        if full is not None:
+            await handling.engine.room(handling, full)
+
+    def over(self, errand: Errand, error: BaseException | None) -> None:
+        """An errand without a task has come to its end."""
+        handling = errand.handling
+        self.run.run.aloof -= 1
+        if error is None:
+            handling.engine.done(handling)
+        else:
+            handling.engine.failed(handling, error)
 
     async def _node_of(self, seat: Seat) -> FarNode:
         """The node of an agent: another one if that is lost."""
-        while (node := seat.node) is None or node.lost is not None:
-            assert node is not None
-            if node.successor is None:
-                node.successor = self.run.loop.create_task(self._replace(node))
-            await asyncio.shield(node.successor)
-        return node
+        while True:
+            if seat.hold is not None:
+                await asyncio.shield(seat.hold)
+            elif (node := seat.node) is not None and node.lost is None:
+                return node
+            else:
+                assert node is not None
+                if node.successor is None:
+                    node.successor = self.run.loop.create_task(self._replace(node))
+                await asyncio.shield(node.successor)
 
     async def _replace(self, lost: FarNode) -> None:
-        """Have the agents of a node that is lost made on another, with the state that they have here."""
-        self._numbers += 1
-        node = FarNode(self, await self._hosts.replace(lost.link), self._numbers)
-        self.nodes[self.nodes.index(lost)] = node
-        for seat in self._seats.values():
-            if seat.node is lost:
-                seat.node, seat.fresh, seat.worked = node, True, False
+        """Have the agents of a node that is lost made on others, with the state that they have here."""
+        link = await self._hosts.replace(lost.link)
+        self.nodes.remove(lost)
+        seats = [seat for seat in self._seats.values() if seat.node is lost]
+        if link is None:
+            for seat in seats:
+                seat.node, seat.fresh, seat.worked = self._emptiest(), False, False
+            return
+        node = self._new_node(link)
+        for seat in seats:
+            seat.node, seat.fresh, seat.worked = node, True, False
         node.begin(self._opening(node))
         await node.ready
 
-    def _tell(self, node: FarNode, seat: Seat, errand: Errand, message: Message) -> None:
-        handling = errand.handling
+    def _new_node(self, link: Link) -> FarNode:
+        self._numbers += 1
+        node = FarNode(self, link, self._numbers)
+        self.nodes.append(node)
+        return node
+
+    def _emptiest(self) -> FarNode:
+        """The node with the fewest agents."""
+        seats = [seat.node for seat in self._seats.values()]
+        return min((node for node in self.nodes if node.serves and not node.leaving), key=seats.count)
+
+    # ------------------------------------------------------------------------------------------ nodes come and go
+
+    def _joined(self, link: Link) -> None:
+        self._in_background(self._welcome(link))
+
+    def retire(self, node: FarNode) -> None:
+        """A node wants to go: its agents move to others."""
+        if not node.leaving:
+            node.leaving = True
+            self._in_background(self._let_go(node))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.run.loop.create_task(work)
+        self._moves.add(task)
+        task.add_done_callback(self._moves.discard)
+
+    async def _welcome(self, link: Link) -> None:
+        """Give a node that has come its share of the agents."""
+        node = self._new_node(link)
+        node.begin(self._opening(node))
+        try:
+            await node.ready
+        except LlmNetError:
+            self.nodes.remove(node)  # it does not know our agents
+            return
+        seats = list(self._seats.values())
+        share = len(seats) // len(self.nodes)
+        for fullest in sorted(self.nodes, key=lambda one: -sum(seat.node is one for seat in seats)):
+            theirs = [seat for seat in seats if seat.node is fullest]
+            spare = min(len(theirs) - share, share - sum(seat.node is node for seat in seats))
+            for seat in theirs[: max(0, spare)] if fullest is not node else ():
+                await self._move(seat, node)
+
+    async def _let_go(self, node: FarNode) -> None:
+        seats = [seat for seat in self._seats.values() if seat.node is node]
+        if all(other is node or other.leaving or not other.serves for other in self.nodes):
+            link = await self._hosts.replace(node.link)
+            if link is not None:
+                other = self._new_node(link)
+                other.begin(self._opening(other))
+                await other.ready
+        await asyncio.gather(*(self._move(seat, self._emptiest()) for seat in seats))
+        node.link.send(frame(frames.CLOSE, 0, 0, b"[]"))
+
+    async def _move(self, seat: Seat, to: FarNode) -> None:
+        """Have an agent live on another node, with the state that it has when it is next idle."""
+        old = seat.node
+        assert old is not None
+        seat.hold = hold = self.run.loop.create_future()
+        try:
+            await old.idle(seat)
+            if old.lost is None and seat.worked:
+                async with old.asking:
+                    old.states = self.run.loop.create_future()
+                    old.link.send(frame(frames.STATES, 0, 0, to_json([seat.number])))
+                    await self._take_back(old, old.states)
+                seat.worked = False
+            if old.lost is None:
+                seat.node, seat.fresh = to, False
+        finally:
+            seat.hold = None
+            hold.set_result(None)
+
+    def _not_ours(self, error: Exception) -> None:
+        self.run.run.finish("failed", error)
+
+    def _tell(self, node: FarNode, errand: Errand) -> None:
+        seat, handling = errand.seat, errand.handling
         self._tell_changes(node)
         self._renew(node, seat)
         seat.worked = True
@@ -480,6 +768,8 @@ class Home:
             place = place.parent
         network = None if place.network is None else self.manifest.number(place.network)
         more: dict[str, Any] = {}
+        if _calls_back(handling):
+            more["hears"] = True
         if handling.heard is not None:
             more["heard"] = [handling.heard.name, handling.heard.path]
         if (step := handling.step) is not None:
@@ -491,12 +781,13 @@ class Home:
         elif handling.source is not None:
             more |= {"ids": handling.source.new_id(), "count": 0, "at": handling.source.now().timestamp()}
         where = TO_AGENT.pack(seat.number, NOWHERE if network is None else network)
-        said = node.line.encode(message)
+        said = node.line.encode(handling.message)
         node.link.send(frame(frames.HANDLE, errand.number, 0, where, to_json(more) if more else b"", said))
 
-    async def _follow(self, node: FarNode, seat: Seat, errand: Errand) -> object:
+    async def _follow(self, node: FarNode, errand: Errand) -> object:
         """Do what the handler wants done until it has ended. Gives the message that it returned."""
-        task = errand.handling.body.task
+        task = errand.task
+        assert task is not None
         while True:
             while not errand.wanted:
                 if errand.lost is not None:
@@ -507,7 +798,7 @@ class Home:
                 await errand.arrived
             kind, question, said = errand.wanted.popleft()
             if kind == frames.END:
-                return self._take_end(seat, errand, *said)
+                return self._take_end(errand, *said)
             errand.doing = question
             try:
                 await self.see_to(node, errand, kind, question, said)
@@ -519,13 +810,11 @@ class Home:
             finally:
                 errand.doing = 0
 
-    def _take_end(self, seat: Seat, errand: Errand, told: object, ids: int, fields: bytes) -> object:
+    def _take_end(self, errand: Errand, told: object, ids: int, fields: bytes) -> object:
         if (step := errand.handling.step) is not None:
             step.ids = ids
-            self._write(seat.agent, from_json(fields or b"{}"))
-        if isinstance(told, BaseException):
-            raise told
-        errand.meet_deferred()
+            self._write(errand.seat.agent, from_json(fields or b"{}"))
+        errand.meet(told)
         return told
 
     async def _ended(self, node: FarNode, errand: Errand) -> list[Any] | None:
@@ -550,10 +839,13 @@ class Home:
         """Do one thing that a handler wants done, and tell it what came of it."""
         answer, parts = b"", list[bytes]()
         try:
-            errand.meet_deferred()
+            errand.meet()
             answer, parts = await self._do(node, errand, kind, question, said)
         except Exception as error:
             answer, parts = b"e", [far(error)]
+        self._answer(node, errand, question, answer, parts)
+
+    def _answer(self, node: FarNode, errand: Errand, question: int, answer: bytes, parts: list[bytes]) -> None:
         if node.lost is not None:
             return
         self._tell_changes(node)
@@ -571,7 +863,10 @@ class Home:
                 crowded = engine.post(handling, said[0], None)
                 if crowded is not None:
                     await engine.room(handling, crowded)
-                await self._uncrowd(engine, handling)
+                await self._uncrowd(handling)
+            case frames.ROOM:
+                await self._room(handling, said[0])
+                await self._uncrowd(handling)
             case frames.CALL:
                 reply = await handling.call(said[1], said[0])
                 errand.replies[said[1].id] = reply
@@ -591,7 +886,7 @@ class Home:
                 return await self._ask_model(node, errand, question, from_json(said[0]), said[1])
             case frames.EFFECT:
                 terms = from_json(said[0])
-                call = partial(self._call, node, errand, question)
+                call = _CallThere(partial(self._ask, node, errand, question))
                 repeats: Repeats = terms["repeats"]
                 result = await handling.effect(terms["name"], call, ANYTHING, repeats)
                 return b"j", [to_json(result)]
@@ -604,8 +899,9 @@ class Home:
     def do_now(self, node: FarNode, errand: Errand, kind: int, said: list[Any]) -> None:
         """Do what a handler does not wait for. If it cannot be done the handler would not have come further: what it emits after
         that is not heard, until it has met the error."""
-        if errand.deferred is not None or errand.ended:
+        if errand.deferred is not None:
             return
+        token = origin.set(errand.handling)
         try:
             if kind == frames.EMIT:
                 errand.handling.emit(said[0], said[1])
@@ -614,15 +910,11 @@ class Home:
         except Exception as error:
             errand.deferred = error
             node.link.send(frame(frames.ANSWER, errand.number, 0, b"e", TIME.pack(0.0), joined([far(error)])))
+        finally:
+            origin.reset(token)
 
-    async def _uncrowd(self, engine: Engine, handling: LocalHandling) -> None:
-        crowded = handling.run.crowding.pop(handling, None)
-        if crowded is not None:
-            await engine.room(handling, crowded)
-
-    async def _call(self, node: FarNode, errand: Errand, question: int, key: str = "") -> object:
-        """Have the node make a call to the outside, now."""
-        return from_json(await self._ask(node, errand, question, key.encode()))
+    async def _uncrowd(self, handling: LocalHandling) -> None:
+        await self._room(handling, handling.run.crowding.pop(handling, None))
 
     async def _ask(self, node: FarNode, errand: Errand, question: int, what: bytes) -> bytes:
         future = errand.asked[question] = self.run.loop.create_future()
@@ -737,6 +1029,18 @@ class Home:
                 seat.worked = False
 
 
+def _calls_back(handling: LocalHandling) -> bool:
+    """Whether somebody at home may hear what the agent emits: a callback, or whoever hears what a network makes of it."""
+    if handling.agent._callbacks:
+        return True
+    place: Place | None = handling.place
+    while place is not None and (network := place.network) is not None:
+        if network._callbacks or type(network).boundary is not GenNetwork.boundary:
+            return True
+        place = place.parent
+    return False
+
+
 class Running:
     """What home needs of a run."""
 
@@ -759,7 +1063,17 @@ class Running:
         return bool(self.run.observers)
 
 
-class _ModelThere:
+class _CallThere(OnNode):
+    """A call to the outside that a node makes when it is told to."""
+
+    def __init__(self, ask: Callable[[bytes], Coroutine[Any, Any, bytes]]) -> None:
+        self._ask = ask
+
+    async def __call__(self, key: str = "") -> object:
+        return from_json(await self._ask(key.encode()))
+
+
+class _ModelThere(OnNode):
     """A model that a node has, asked on account of the run."""
 
     def __init__(
@@ -787,6 +1101,6 @@ class _Everything(dict[Any, Any]):
 
 
 def _everything(
-    handle: Callable[[GenAgent, Message], Coroutine[Any, Any, object]],
+    handle: Callable[[LocalHandling], None],
 ) -> dict[str, dict[type[Message], Handler]]:
-    return _Everything({"*": Handler("*", "*", (Message,), handle, ASYNC)})
+    return _Everything({"*": Handler("*", "*", (Message,), handle, AWAY)})

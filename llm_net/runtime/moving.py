@@ -141,6 +141,10 @@ class Manifest:
         for said in described:
             if said["number"] not in self.agents:
                 self._know(said["number"], self._made(said))
+            agent = self.agents[said["number"]]
+            for name, (number, called) in said["models"].items():
+                if self._borrow is not None and not isinstance(vars(agent).get(name), Model):
+                    vars(agent)[name] = self._borrow(number, called)
         for said in described:
             if "roll" in said:
                 self.call(said["number"], said["roll"])
@@ -159,11 +163,7 @@ class Manifest:
             raise NotMovable(
                 said["id"], f"class {said['kind']} is not defined there; import the module that defines it on the node"
             )
-        agent = kind.model_construct(id=said["id"])
-        for name, (number, called) in said["models"].items():
-            if self._borrow is not None:
-                vars(agent)[name] = self._borrow(number, called)
-        return agent
+        return kind.model_construct(id=said["id"])
 
     def call(self, number: int, roll: list[list[Any]]) -> None:
         """Have exactly these members and links in a network; what is so already is left alone."""

@@ -28,6 +28,8 @@ from llm_net.runtime.moving import Manifest, fields_of
 from llm_net.runtime.state import Shadow
 from llm_net.wire import Line
 
+PATIENCE = 10.0
+
 OWN_NUMBERS = 24
 """Bits of the number of an agent that was added on a node; the node's own number is above them."""
 
@@ -99,6 +101,8 @@ class Node:
             case frames.CHANGE:
                 described, rolls = parts_of(data, 2)
                 self._arrive(described, from_json(rolls))
+            case frames.STATES:
+                self._give_back(from_json(parts_of(data, 1)[0]))
             case frames.CLOSE:
                 self._end(from_json(parts_of(data, 1)[0]))
             case _:
@@ -233,6 +237,12 @@ class Node:
         handling.begin()
 
     # ------------------------------------------------------------------------------------------ the end
+
+    def leave(self) -> None:
+        """Go as soon as home has moved the agents elsewhere; at once, after `PATIENCE` seconds."""
+        if self._closing is None:
+            self.link.send(frame(frames.LEAVE))
+            self.loop.call_later(PATIENCE, self._end)
 
     def _end(self, wanted: list[int] | None = None) -> None:
         if self._closing is None:

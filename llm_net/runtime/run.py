@@ -102,6 +102,10 @@ class Away(Protocol):
         """An agent begins anew, with the state that it has here."""
         ...
 
+    def cancel(self) -> None:
+        """The run is over: what is being handled elsewhere is cancelled. Makes tasks of the run for it."""
+        ...
+
 
 UNLIMITED = 1 << 62
 
@@ -114,7 +118,7 @@ class LocalRun:
     __slots__ = (
         "_attempts", "_away", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_failing", "_held",
         "_journal", "_machine", "_may_restart", "_randoms", "_retries", "_seconds", "_status", "_threads", "_ticking", "_ticks",
-        "_timers", "_told", "_watching", "_working", "abandoned", "agent", "blocked", "context", "crowding", "ended",
+        "_timers", "_told", "_watching", "_working", "abandoned", "agent", "aloof", "blocked", "context", "crowding", "ended",
         "engine", "id", "idle", "limits", "max_depth", "max_messages", "observers", "open", "outside", "outsiders",
         "over", "past", "place", "recorder", "result", "root", "seed", "sent", "source", "spare", "special", "started",
         "taps", "tasks", "waiters", "watched", "world",
@@ -166,6 +170,7 @@ class LocalRun:
         self.waiters: dict[str, Waiter] = {}
         self.blocked: dict[Handled, tuple[Future[None], Sequence[Waiter]]] = {}
         self.abandoned: set[str] = set()
+        self.aloof = 0  # messages that are handled elsewhere, and have no task here
         self.idle: list[Body] = []  # workers with nothing to do
         self.crowding: dict[
             Handled, Cell | Tap | BaseException
@@ -442,7 +447,7 @@ class LocalRun:
             return
         if self.sent == self.ended - self.spare:
             self.finish("done", None)
-        elif self.blocked and len(self.tasks) <= len(self.blocked):
+        elif self.blocked and len(self.tasks) + self.aloof <= len(self.blocked):
             self._end_waits()
 
     def _end_waits(self) -> None:
@@ -931,6 +936,8 @@ class LocalRun:
                 cell.make_room()
         for task in self.tasks:
             task.cancel()
+        if self._away is not None:
+            self._away.cancel()
         self._closing = Task(self._close(engine), loop=engine.loop)  # never begun eagerly: a handler may be at work
 
     async def _close(self, engine: Machine) -> None:

@@ -31,6 +31,15 @@ class Around(Protocol):
     def step_ends(self, body: Body) -> None: ...
 
 
+class Work(Protocol):
+    """What goes on with a handler that waits. `detached`: whether that is a task of its own."""
+
+    @property
+    def detached(self) -> bool: ...
+    @property
+    def task(self) -> Task[Any] | None: ...
+
+
 class Body(Coroutine[Any, Any, Any]):
     """What the task of a worker runs: nothing as long as it is stepped by hand, then the rest of the worker."""
 

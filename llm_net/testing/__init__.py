@@ -1,6 +1,7 @@
 """Checks that say when an implementation of a port is right, for whoever writes one. Knows no test runner."""
 
+from llm_net.testing.carrier_check import check_carrier
 from llm_net.testing.journal_check import check_journal
 from llm_net.testing.model_check import check_model
 
-__all__ = ["check_journal", "check_model"]
+__all__ = ["check_carrier", "check_journal", "check_model"]

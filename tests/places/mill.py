@@ -73,4 +73,6 @@ def write(ledger: str, note: str, key: str) -> str:
 def mill(ledger: str, dies_over: int | None = None) -> GenNetwork:
     millers = [Miller(id=f"miller{n}", ledger=ledger, dies_over=dies_over) for n in range(MILLERS)]
     links = [(miller, "ground", "clerk") for miller in millers]
-    return GenNetwork(id="mill", agents=[Foreman(id="foreman"), Store(id="store"), Clerk(id="clerk"), *millers], links=links)
+    return GenNetwork(
+        id="mill", agents=[Foreman(id="foreman"), Store(id="store"), Clerk(id="clerk"), *millers], links=links
+    )

@@ -27,7 +27,9 @@ def check(network: GenNetwork, ledger: Path) -> None:
     assert foreman.ground == list(range(SACKS))
     assert sorted(map(int, clerk.known)) == list(range(SACKS))
     assert store.left == 100 - SACKS
-    assert sorted(sack for miller in network if isinstance(miller, Miller) for sack in miller.sacks) == list(range(SACKS))
+    assert sorted(sack for miller in network if isinstance(miller, Miller) for sack in miller.sacks) == list(
+        range(SACKS)
+    )
     notes = [line.split()[1] for line in ledger.read_text().splitlines()]
     assert sorted(map(int, notes)) == list(range(SACKS))
 
