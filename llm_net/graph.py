@@ -27,9 +27,10 @@ class Link:
 
 
 class Graph(Generic[A]):
-    """The members of one network by id, and its links. Changes are told to the watchers at once, with an agent that is new."""
+    """The members of one network by id, and its links. Changes are told to the watchers at once, with an agent that is new;
+    those who are to be told before a change are in `wary`."""
 
-    __slots__ = ("_links", "_listeners", "members", "networks", "periodic", "watchers")
+    __slots__ = ("_links", "_listeners", "members", "networks", "periodic", "wary", "watchers")
 
     def __init__(self) -> None:
         self.members: dict[str, A] = {}
@@ -38,6 +39,7 @@ class Graph(Generic[A]):
         self._links: dict[Link, None] = {}
         self._listeners: dict[tuple[str, str], dict[str, None]] = {}
         self.watchers: dict[object, Callable[[A | None], None]] = {}
+        self.wary: dict[object, Callable[[], None]] = {}
 
     @property
     def links(self) -> Collection[Link]:
@@ -46,6 +48,8 @@ class Graph(Generic[A]):
 
     def add(self, agent: A, network: str) -> None:
         """Add a member. Raises DuplicateAddress if its id is taken."""
+        if self.wary:
+            self._changing()
         if self.members.setdefault(agent.id, agent) is not agent:
             raise DuplicateAddress(network, agent.id)
         if self.watchers:
@@ -53,6 +57,7 @@ class Graph(Generic[A]):
 
     def remove(self, id: str) -> A:
         """Remove a member and its links. Raises KeyError if there is none."""
+        self._changing()
         agent = self.members.pop(id)
         self.networks.pop(id, None)
         self.periodic.pop(id, None)
@@ -63,12 +68,14 @@ class Graph(Generic[A]):
 
     def link(self, link: Link) -> None:
         """Add a link; one that exists already stays as it is."""
+        self._changing()
         self._links[link] = None
         self._listeners.setdefault((link.source, link.event), {})[link.listener] = None
         self._changed()
 
     def unlink(self, link: Link) -> None:
         """Remove a link. Raises KeyError if there is none."""
+        self._changing()
         del self._links[link]
         heard = self._listeners[link.source, link.event]
         del heard[link.listener]
@@ -82,6 +89,10 @@ class Graph(Generic[A]):
         yield from exact
         if event != ANY_EVENT:
             yield from (id for id in self._listeners.get((source, ANY_EVENT), ()) if id not in exact)
+
+    def _changing(self) -> None:
+        for told in list(self.wary.values()):
+            told()
 
     def _changed(self, added: A | None = None) -> None:
         for told in list(self.watchers.values()):

@@ -79,7 +79,7 @@ class Observation:
     `kind` of a message: "sent" (to one receiver), then "started", then exactly one of "handled", "failed", "expired",
     "cancelled", "rejected", "dead". (A reply that a `call` waits for is "handled" by being taken, without "started".)
     Besides: "retried", "emitted" (`message` under `event`), "model" (a call of a model ended; `usage`), and "ended" (the run;
-    `error` is RunCancelled where it was cancelled, LimitReached at a limit, None if all went well).
+    its `status`; `error` is RunCancelled where it was cancelled, LimitReached at a limit, None if all went well or it waits).
 
     Args:
         address: whose message, event or model it is, from the outermost network; "" for the outside.
@@ -97,6 +97,7 @@ class Observation:
     error: BaseException | None = None
     usage: Usage | None = None
     seconds: float = 0.0
+    status: Status | None = None
 
 
 class Observer(Protocol):

@@ -56,7 +56,8 @@ class Sent:
         at: seconds since 1970, UTC.
         message: its JSON, `{"kind": …, "fields": …}`; empty where an earlier delivery of the same id has it.
         edited: whether it is not what the step sent, but what somebody put in its place in a fork: a fact of its own, with the
-            number of the delivery and the id of the message that it changes, and no delivery itself.
+            number of the delivery and the id of the message that it changes, and no delivery itself. Who edits a message does
+            so for each delivery of it that has not ended; one that is made later is as the step sends it.
     """
 
     seq: int

@@ -14,12 +14,14 @@ something that JSON writes as one (`str | Decimal`), it comes back as JSON has i
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from math import isfinite
 from operator import attrgetter
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeAlias, assert_never, cast, get_args
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
@@ -67,6 +69,25 @@ def kind_of(cls: type[Message]) -> str:
     """The name of a class of messages on the wire. A script is `__main__` in every process that it starts."""
     module = "__main__" if cls.__module__ == "__mp_main__" else cls.__module__
     return f"{module}:{cls.__qualname__}" + (f"@{cls.version}" if cls.version > 1 else "")
+
+
+def loaded_as_script(module: str) -> None:
+    """Say that this module is a file that runs as a script elsewhere, where its classes are of `__main__`: both names mean
+    them from now on in this process."""
+    global _script  # noqa: PLW0603 - like the classes that it has defined, it is the process's
+    _script = module
+
+
+_script = ""
+
+
+def names_of(kind: str) -> tuple[str, ...]:
+    """The names that mean a class, nearest first: one of a script has that of its file too."""
+    module, _, name = kind.partition(":")
+    if module == "__main__":
+        return (kind, f"{_script}:{name}") if _script else (kind,)
+    main = Path(getattr(sys.modules.get("__main__"), "__file__", None) or "").stem
+    return (kind, f"__main__:{name}") if main and module == main else (kind,)
 
 
 def encode(
@@ -312,10 +333,12 @@ _upcasts: dict[str, tuple[type[Message], Upcast]] = {}
 
 def _upcast(name: str, fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """As the youngest version has it."""
+    if not _upcasts:
+        return name, fields
     passed: set[str] = set()
-    while name in _upcasts and name not in passed:
-        passed.add(name)
-        new, function = _upcasts[name]
+    while (old := next((each for each in names_of(name) if each in _upcasts), "")) and old not in passed:
+        passed.add(old)
+        new, function = _upcasts[old]
         try:
             name, fields = kind_of(new), function(dict(fields))
         except Exception as failed:
@@ -599,7 +622,7 @@ def _kind(name: str) -> type[Message]:
     kind = _kinds.get(name)
     if kind is None:
         _find_kinds()
-        kind = _kinds.get(name)
+        kind = next((_kinds[each] for each in names_of(name) if each in _kinds), None)
     if kind is None:
         raise WireError(f"its kind {_short(repr(name))} is unknown here; import the module that defines it first")
     return kind

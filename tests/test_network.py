@@ -318,6 +318,18 @@ def test_an_event_reaches_into_networks_by_links_and_a_network_hears_itself() ->
     assert office.log == ["s: a"]
 
 
+def test_who_has_left_a_network_inside_hears_nothing_and_the_others_do() -> None:
+    left, stays = Ear(id="left"), Ear(id="stays")
+    team = GenNetwork(id="team", agents=[left, stays])
+    network = GenNetwork(agents=[Speaker(id="speaker"), team])
+    network.link("speaker", "said", "team/left")  # a link that the team knows nothing of
+    network.link("speaker", "said", "team/stays")
+    team.remove("left")
+    list(network.receive(Message(body="hello", receiver="speaker")))
+    assert left.heard_as == []
+    assert stays.heard_as == [("said", "speaker", "hello")]
+
+
 def test_what_a_network_emits_is_heard_inside_and_around_it() -> None:
     class Office(GenNetwork):
         def request(self, message: Message) -> None:

@@ -23,7 +23,7 @@ import json
 import math
 import re
 import ssl
-from asyncio import Task, TimerHandle
+from asyncio import Future, Task, TimerHandle
 from base64 import b64decode
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -53,6 +53,9 @@ BEAT: Final = 1.0
 
 ANSWER: Final = 2.0
 """Seconds that a server has to answer what is asked about presence and leases."""
+
+AGREE: Final = 10.0
+"""Seconds that the servers of a cluster have to agree on who leads them when a node joins."""
 
 SHORTEST_WAIT: Final = 0.05
 LONGEST_WAIT: Final = 2.0
@@ -126,7 +129,8 @@ class NatsCarrier:
         self._client: Client | None = None
         self._lost = asyncio.Event()
         self._largest = LARGEST - len(MARK)
-        self._problem = ""
+        self._problem = self._refused = ""
+        self._asking: dict[str, Future[Msg]] = {}
         self._said = 0  # the number of the last sign of life
         self._tasks: list[Task[None]] = []
         self._presence = Presence()
@@ -347,9 +351,8 @@ class NatsCarrier:
         return int(answer["seq"])
 
     async def _make_bucket(self) -> None:
+        """Make what keeps presence and leases, if nobody did before. A cluster may have to agree first on who leads it."""
         name = f"KV_{self._bucket}"
-        if await self._ask(f"STREAM.INFO.{name}", {}, absent=10059) is not None:
-            return
         wanted = {
             "name": name,
             "subjects": [f"$KV.{self._bucket}.>"],
@@ -363,16 +366,17 @@ class NatsCarrier:
             "deny_delete": True,
             "deny_purge": True,
         }
-        await self._ask(f"STREAM.CREATE.{name}", wanted, absent=10058)  # 10058: another made it meanwhile
         clock = asyncio.get_running_loop().time
-        patience = clock() + 5 * ANSWER
-        while True:  # a cluster has to agree on who leads it
+        patience = clock() + AGREE
+        while True:
             try:
+                if await self._ask(f"STREAM.INFO.{name}", {}, absent=10059) is None:
+                    await self._ask(f"STREAM.CREATE.{name}", wanted, absent=10058)  # 10058: another made it meanwhile
                 await self._last("none")
-            except CarrierFailed:
-                if clock() > patience:
+            except CarrierFailed as error:
+                if "refuses" in error.problem or clock() > patience:
                     raise
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.2)
             else:
                 return
 
@@ -389,18 +393,25 @@ class NatsCarrier:
         client = self._client
         if client is None or not client.is_connected:
             raise self._failed(self._problem or "there is no connection")
-        self._problem = ""
+        asked = asyncio.ensure_future(client.request(subject, data, timeout=ANSWER, headers=headers))
+        self._asking[subject.lower()] = asked
         try:
-            message = await client.request(subject, data, timeout=ANSWER, headers=headers)
+            message = await asked
             answer = json.loads(message.data)
+        except asyncio.CancelledError:
+            if not asked.cancelled() or subject.lower() in self._asking:
+                raise
+            raise self._failed(self._refused) from None
         except (self._nats.errors.Error, OSError, ValueError) as error:
             if isinstance(error, self._nats.errors.NoRespondersError):
-                problem = "its servers have no JetStream, or choose who leads it; start them with `--jetstream`"
+                problem = "its servers are choosing who leads them; try again in some seconds"
             elif isinstance(error, self._nats.errors.TimeoutError):
-                problem = self._problem or "it did not answer"
+                problem = "it did not answer"
             else:
                 problem = _sentence(error)
             raise self._failed(problem) from error
+        finally:
+            self._asking.pop(subject.lower(), None)
         if not isinstance(answer, dict):
             raise self._failed("its answer is none of JetStream's")
         return answer
@@ -440,6 +451,10 @@ class NatsCarrier:
                 problem = self._problem or _sentence(error)
                 await client.close()
                 continue
+            if not client._server_info.get("jetstream"):
+                self._problem = (
+                    "its server has no JetStream, which keeps presence and leases; start it with `--jetstream`"
+                )
             if self._problem:
                 problem = self._problem
                 await client.close()
@@ -474,6 +489,11 @@ class NatsCarrier:
 
     async def _note(self, error: Exception) -> None:
         self._problem = _sentence(error)
+        if "permissions violation" in str(error).lower():  # what was asked for under that subject has no answer
+            asked = self._asking.pop(str(error).lower().partition('"')[2].partition('"')[0], None)
+            if asked is not None:
+                self._refused = self._problem
+                asked.cancel()
 
     async def _note_lost(self) -> None:
         self._lost.set()

@@ -13,6 +13,7 @@ import click
 
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.cli.app import did_you_mean
+from llm_net.wire import loaded_as_script
 
 
 class BrokenProgram(click.ClickException):
@@ -57,6 +58,7 @@ def _load(path: Path) -> ModuleType:
     if specification is None or specification.loader is None:
         raise BrokenProgram(f"{path} is not a Python file")
     module = module_from_spec(specification)
+    loaded_as_script(name)  # a run that `python FILE.py` has recorded has its classes as those of __main__
     sys.modules[name] = module  # where pydantic and pickle look up the classes in it
     sys.path.insert(0, str(path.parent.resolve()))  # what lies beside it can be imported
     try:

@@ -140,9 +140,14 @@ class Chain:
     def sent(self, where: str, **values: Given) -> list[Sent]:
         """Deliveries, with each message as it was last edited."""
         sents = cast(list[Sent], self.found(Sent, f"{DELIVERY} AND {where}", **values))
-        edits = self.rows(f"SELECT id, message FROM sent WHERE {OWN} AND edited <> 0 AND seq > :base ORDER BY seq")
-        edited: dict[str, bytes] = dict(cast("list[tuple[str, bytes]]", edits))
-        return [replace(sent, message=edited[sent.id], edited=True) if sent.id in edited else sent for sent in sents]
+        rows = self.rows(f"SELECT id, seq, message FROM sent WHERE {OWN} AND edited <> 0 AND seq > :base ORDER BY seq")
+        edits: dict[str, tuple[int, bytes]] = {id: edit for id, *edit in rows}  # type: ignore[misc]  # rows have no types
+
+        def put(sent: Sent) -> Sent:
+            seq, message = edits.get(sent.id, (0, b""))
+            return replace(sent, message=message, edited=True) if seq > sent.seq else sent
+
+        return [put(sent) for sent in sents]
 
     def complete(self, kind: type[Fact], facts: list[Fact]) -> list[Fact]:
         """The facts, all of one kind, with what is not in their own rows."""

@@ -102,16 +102,19 @@ def _open_deliveries(
 def with_edits(facts: Sequence[Fact], base: int) -> list[Fact]:
     """The facts, with each message as it was last edited, and without the edits themselves.
 
-    An edit is a Sent of its own, after the one that it changes; in a run that was compacted at `base` both became one.
+    An edit is a Sent of its own, after the deliveries that it changes; in a run that was compacted at `base` they became one.
     """
-    edits = {fact.id: fact.message for fact in facts if isinstance(fact, Sent) and fact.edited and fact.seq > base}
+    edits = {fact.id: fact for fact in facts if isinstance(fact, Sent) and fact.edited and fact.seq > base}
     if not edits:
         return list(facts)
-    return [
-        replace(fact, message=edits[fact.id], edited=True) if isinstance(fact, Sent) and fact.id in edits else fact
-        for fact in facts
-        if not (isinstance(fact, Sent) and fact.edited and fact.seq > base)
-    ]
+
+    def put(fact: Fact) -> Fact:
+        edit = edits.get(fact.id) if isinstance(fact, Sent) else None
+        if not isinstance(fact, Sent) or edit is None or edit.seq < fact.seq:
+            return fact
+        return replace(fact, message=edit.message, edited=True)
+
+    return [put(fact) for fact in facts if not (isinstance(fact, Sent) and fact.edited and fact.seq > base)]
 
 
 def add_states(states: dict[str, list[State]], changes: Iterable[State]) -> None:

@@ -27,7 +27,7 @@ class Log:
 
     Traffic is DEBUG, calls of models and the end INFO, what needs a look WARNING, failures ERROR with their traceback.
     The facts are `run`, `kind`, `address`, and where they say something `event`, `method`, `message_id`,
-    `conversation`, `sender`, `reply_to`, `body`, `input_tokens`, `output_tokens`, `cost`, `error` and `seconds`:
+    `conversation`, `sender`, `reply_to`, `body`, `input_tokens`, `output_tokens`, `cost`, `error`, `seconds` and `status`:
     what a JSON formatter finds on the record.
 
     Args:
@@ -56,6 +56,7 @@ class Log:
             "address": observation.address,
             "event": observation.event,
             "seconds": observation.seconds or None,
+            "status": observation.status,
             "error": str(observation.error) if observation.error is not None else None,
         }
         if (message := observation.message) is not None:
@@ -84,6 +85,8 @@ def _sentence(observation: Observation) -> str:
             what += f" from {sender}"
     if observation.event is not None:
         what += f" as event {observation.event!r}"
+    if observation.status == "waiting":
+        what += " waiting for an answer"
     if (usage := observation.usage) is not None:
         what += f" ({usage.input_tokens} + {usage.output_tokens} tokens)"
     if observation.seconds:

@@ -206,6 +206,8 @@ class Progress:
             end = Text(f"stopped at its limit of {error.bound}", "bold yellow")
         elif isinstance(error, RunCancelled):
             end = Text("cancelled", "bold yellow")
+        elif observation.status == "waiting":
+            end = Text("waiting for an answer", "bold yellow")
         elif error is None:
             end = Text("done", "bold green")
         else:

@@ -30,7 +30,7 @@ _NODE = {"role": "node"}
 
 
 def carrier_at(url: str, *, space: str = "default") -> Carrier:
-    """The carrier that a URL means: `nats://…`.
+    """The carrier that a URL means: `nats://…`, or `postgresql://…`.
 
     Args:
         space: nodes of one space see each other.
@@ -40,7 +40,11 @@ def carrier_at(url: str, *, space: str = "default") -> Carrier:
         from llm_net.carriers.nats import NatsCarrier
 
         return NatsCarrier(url, space=space)
-    raise PlaceError(f"no cluster at {url!r}: give nats://host:4222")
+    if scheme in ("postgresql", "postgres"):
+        from llm_net.carriers.postgres import PostgresCarrier
+
+        return PostgresCarrier(url, schema="llm_net_carrier" if space == "default" else f"llm_net_carrier_{space}")
+    raise PlaceError(f"no cluster at {url!r}: give nats://host:4222, or postgresql://host/database")
 
 
 class Cluster:

@@ -6,7 +6,7 @@ until it has ended.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from llm_net.base import GenAgent, GenNetwork
@@ -26,21 +26,52 @@ class Roll:
         return cls(dict(network._graph.members), dict.fromkeys(network._graph.links))
 
 
+def arrange(network: GenNetwork, agents: Sequence[GenAgent], links: Sequence[Link]) -> None:
+    """Let a network have these members and these links, in this order."""
+    wanted = set(map(id, agents))
+    stay = [agent for agent in network if id(agent) in wanted]
+    if any(one is not other for one, other in zip(stay, agents, strict=False)):  # they are in another order
+        stay = []
+    if len(stay) == len(network) == len(agents) and list(network._graph.links) == list(links):
+        return
+    for link in list(network._graph.links):
+        network._graph.unlink(link)
+    staying = set(map(id, stay))
+    for agent in list(network):
+        if id(agent) not in staying:
+            network.remove(agent)
+    for agent in agents[len(stay) :]:
+        network.add(agent)
+    for link in links:
+        network._graph.link(link)
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What became different in a network."""
 
     network: GenNetwork
-    left: Mapping[str, GenAgent]
-    came: Mapping[str, GenAgent]
-    unlinked: Mapping[Link, None]
-    linked: Mapping[Link, None]
+    left: dict[str, GenAgent]
+    came: dict[str, GenAgent]
+    unlinked: dict[Link, None]
+    linked: dict[Link, None]
+
+    def forget_undone(self, later: Change) -> None:
+        """Somebody else undid some of this before it counted: of that nothing is left."""
+        for mine, theirs in ((self.came, later.left), (self.left, later.came)):
+            for id, agent in theirs.items():
+                if mine.get(id) is agent:
+                    del mine[id]
+        for links, others in ((self.linked, later.unlinked), (self.unlinked, later.linked)):
+            for link in others:
+                links.pop(link, None)
 
 
 class Members:
     """Keeps account. An owner is whose doing a change is: None for somebody outside."""
 
-    def __init__(self) -> None:
+    def __init__(self, outermost: GenAgent) -> None:
+        self._outermost = outermost
         self._seen: dict[int, tuple[GenNetwork, Roll]] = {}
         self._kept: dict[int, Roll] = {}
         self._open: dict[int, tuple[GenNetwork, object]] = {}  # networks that an owner is changing
@@ -54,14 +85,16 @@ class Members:
                     roll = Roll.of(network)
                     self._seen[id(network)], self._kept[id(network)] = (network, roll), roll
 
-    def changed(self, network: GenNetwork, added: object, owner: object) -> None:
-        """Somebody changes a network: adds a member, or does anything else."""
+    def seen(self) -> list[tuple[GenNetwork, Roll]]:
+        """The networks, as they were the last time."""
+        return list(self._seen.values())
+
+    def change(self, network: GenNetwork, owner: object) -> None:
+        """Somebody is about to change a network; what it is by now was the doing of those before."""
         last = self._open.get(id(network))
         if last is not None and last[1] is not owner:
             self._settle(*last)
         self._open[id(network)] = network, owner
-        if isinstance(added, GenNetwork):
-            self.look_at(added)
 
     def changes_of(self, owner: object) -> list[Change]:
         """What became different by the doing of an owner, or of somebody outside, since they were last asked for."""
@@ -75,7 +108,7 @@ class Members:
     def keep(self, change: Change) -> Roll:
         """Let a change count. Gives the network with all that count."""
         before = self._kept[id(change.network)]
-        agents = {id: agent for id, agent in before.agents.items() if id not in change.left}
+        agents = {id: agent for id, agent in before.agents.items() if change.left.get(id) is not agent}
         links = {link: None for link in before.links if link not in change.unlinked}
         roll = self._kept[id(change.network)] = Roll({**agents, **change.came}, {**links, **change.linked})
         return roll
@@ -83,6 +116,14 @@ class Members:
     def kept(self, network: GenNetwork) -> Roll:
         """A network with all changes that count."""
         return self._kept[id(network)]
+
+    def is_there(self, agent: GenAgent, path: str) -> bool:
+        """Whether an agent is there as far as changes count, be it that a step which has not ended has removed it."""
+        found: GenAgent | None = self._outermost
+        for id_ in path.split("/"):
+            roll = self._kept.get(id(found))
+            found = None if roll is None else roll.agents.get(id_)
+        return found is agent
 
     def _settle(self, network: GenNetwork, owner: object) -> None:
         del self._open[id(network)]
@@ -96,4 +137,8 @@ class Members:
             {link: None for link in before.links if link not in now.links},
             {link: None for link in now.links if link not in before.links},
         )
+        for others in self._changes.values():
+            for other in others:
+                if other.network is network:
+                    other.forget_undone(change)
         self._changes.setdefault(owner, []).append(change)

@@ -18,14 +18,26 @@ from llm_net.address import AbstractObject, Border, Reference
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.errors import CallTimeout, DeliveryError, NotResumable, UnknownAddress, UnknownRun, WireError
 from llm_net.event import Event
-from llm_net.graph import ITSELF, Link
+from llm_net.graph import ITSELF
 from llm_net.message import Message
 from llm_net.ports import Journal, Past
 from llm_net.record import Effect, Ended, Opened, Select, Sent, State
+from llm_net.runtime.before import FIELDS, ROLLS, Before, is_same_roll
 from llm_net.runtime.cell import Entry
+from llm_net.runtime.members import Roll, arrange
 from llm_net.runtime.place import Route
 from llm_net.runtime.recorder import GONE, OUTSIDE, Recorder
-from llm_net.runtime.state import AGENTS, LINKS, Fields, agent_kind, links_in, members_in, stored
+from llm_net.runtime.state import (
+    AGENTS,
+    LINKS,
+    Fields,
+    agent_kind,
+    forget_computed,
+    links_in,
+    members_in,
+    stored,
+    upcast,
+)
 from llm_net.wire import ANCESTORS, LONG_AGO, Elsewhere, decode_alone
 
 if TYPE_CHECKING:
@@ -52,6 +64,10 @@ async def opened(run: LocalRun, journal: Journal) -> Recorder:
     if before is not None:
         run.seed = before.begun.seed
     recorder = recorder_of(run, journal, Recorder)
+    kept: dict[str, dict[str, bytes]] = {}
+    if past is not None and before is not None:
+        kept = {address: _values(states) for address, states in before.states.items()}
+        take_back(run, recorder, {past.run, before.begun.parent or past.run}, kept)
     recorder.build(run.agent)
     version = str(type(run.agent).version)
     if past is None or before is None:
@@ -63,17 +79,17 @@ async def opened(run: LocalRun, journal: Journal) -> Recorder:
     recorder.began(run.agent.id, run.seed, version, parent, cut)
     recorder.settled = past.settle
     before = _edited(before, past, recorder)
-    await _Restoring(run, recorder, before).restore(journal, past.run)
+    await _Restoring(run, recorder, before, kept).restore(journal, past.run)
     return recorder
 
 
 def route_to(run: LocalRun, address: str) -> Route:
-    """The way to an address of a record."""
+    """The way to an address of a record: to nobody else of that id, who might be elsewhere. Raises UnknownAddress."""
     assert run.engine is not None
     network = run.place.network
     if network is None or address == ITSELF or (address == network.id and address not in network):
         return Route(run.agent, run.engine.cell_of(run.agent), run.place)
-    return run.place.route(Reference(address))
+    return run.place.route_along(address)
 
 
 def entry_of(run: LocalRun, sent: Sent, message: Message, route: Route) -> Entry:
@@ -107,30 +123,42 @@ async def _await(work: Any) -> Any:
 async def _before(journal: Journal, past: Past) -> Opened:
     if past.at is None:
         return await journal.open(past.run)
-    async for fact in journal.read(past.run, Select(facts=(Sent,), ids=(past.at,), limit=1)):
-        return await journal.open(past.run, upto=fact.seq)
-    raise UnknownRun(f"{past.run} with a message {past.at}")
+    return await journal.open(past.run, upto=await _cut(journal, past.run, past.at))
+
+
+async def _cut(journal: Journal, run: str, id: str) -> int:
+    """The place where a message is on its way to all to whom it went at once: several may hear an event."""
+    deliveries = [fact async for fact in journal.read(run, Select(facts=(Sent,), ids=(id,))) if isinstance(fact, Sent)]
+    if not deliveries:
+        raise UnknownRun(f"{run} with a message {id}")
+    first, last = deliveries[0], deliveries[-1]
+    cut = first.seq
+    if first.step and last is not first:
+        async for fact in journal.read(run, Select(facts=(Sent, Effect), after=first.seq, upto=last.seq)):
+            if isinstance(fact, Sent | Effect) and fact.step == first.step:
+                if not isinstance(fact, Sent) or fact.id != id or fact.edited:
+                    break  # it went on with something else
+                cut = fact.seq
+    return cut
 
 
 def _edited(before: Opened, past: Past, recorder: Recorder) -> Opened:
-    """With the last message as it shall be in a fork, which is noted."""
+    """With the last message as it shall be in a fork, for all to whom it is on its way; which is noted for each."""
     if not past.edit:
         return before
-    every = [*before.pending, *before.replies.values()]
-    sent = next((each for each in every if each.id == past.at), None)
-    if sent is None:
+    edited: dict[int, Sent] = {}
+    for sent in (*before.pending, *before.replies.values()):
+        if sent.id == past.at and sent.number not in edited:
+            record = from_json(sent.message)
+            record["fields"].update(past.edit)
+            edit = replace(sent, seq=recorder.seq + 1, message=to_json(record), edited=True)
+            edited[sent.number] = replace(edit, seq=sent.seq)
+            recorder.note(edit)
+    if not edited:
         raise NotResumable(past.run, f"message {past.at} went to the outside; edit one that somebody receives")
-    record = from_json(sent.message)
-    record["fields"].update(past.edit)
-    edited = replace(sent, seq=recorder.seq + 1, message=to_json(record), edited=True)
-    recorder.note(edited)
 
     def put(each: Any) -> Any:
-        return (
-            replace(each, message=edited.message, edited=True)
-            if isinstance(each, Sent) and each.id == past.at
-            else each
-        )
+        return edited.get(each.number, each) if isinstance(each, Sent) else each
 
     return replace(
         before,
@@ -164,19 +192,19 @@ class Decoder:
         self._messages: dict[str, Message] = {}
         self.border = Border(address=recorder.address, agent=self._agent, message=self.message)
 
-    async def read_threads(self, journal: Journal, name: str, also: Iterable[bytes]) -> None:
-        """The messages that those at hand answer, and so on; and those that other JSON speaks of."""
+    async def read_threads(self, journal: Journal, name: str, upto: int, also: Iterable[bytes]) -> None:
+        """The messages that those at hand answer, as they were last edited, and so on; and those that other JSON speaks of."""
         wanted = _answered_in([*self._records.values(), *also])
         for _ in range(DEEPEST):
             wanted -= self._records.keys()
             if not wanted:
                 return
-            found: list[bytes] = []
-            async for fact in journal.read(name, Select(facts=(Sent,), ids=tuple(wanted))):
-                if isinstance(fact, Sent) and fact.id not in self._records:
-                    self._records[fact.id] = fact.message
-                    found.append(fact.message)
-            wanted = _answered_in(found)
+            found: dict[str, bytes] = {}
+            async for fact in journal.read(name, Select(facts=(Sent,), upto=upto, ids=tuple(wanted))):
+                if isinstance(fact, Sent) and (fact.edited or fact.id not in found):
+                    found[fact.id] = fact.message
+            self._records.update(found)
+            wanted = _answered_in(found.values())
 
     def message(self, id: str) -> Message:
         """A message of the record; of one that is not at hand, only the id."""
@@ -214,17 +242,94 @@ class Decoder:
             return Reference(address)
 
 
+def take_back(run: LocalRun, recorder: Recorder, runs: set[str], kept: Mapping[str, Mapping[str, bytes]]) -> None:
+    """Make live agents what they were before a run that goes on changed these very objects.
+
+    Args:
+        runs: the names of that run, and of the one that it began with.
+        kept: by address, whose fields and members are on record, and will be made what they were by that.
+
+    Raises:
+        NotResumable: another run has changed them meanwhile.
+    """
+    _TakingBack(run, runs, kept, Decoder(run, recorder, {}).border).take_back(run.agent, ITSELF)
+
+
+class _TakingBack:
+    """Takes back what became of one agent after the other."""
+
+    def __init__(self, run: LocalRun, runs: set[str], kept: Mapping[str, Mapping[str, bytes]], border: Border) -> None:
+        self._run = run
+        self._runs = runs
+        self._kept = kept
+        self._border = border
+        self._seen: set[int] = set()
+
+    def take_back(self, agent: GenAgent, address: str) -> None:
+        """Take back what became of an agent, and of all inside. Raises NotResumable."""
+        if id(agent) in self._seen:
+            return
+        self._seen.add(id(agent))
+        kept = self._kept.get(address, {})
+        self._take_back_fields(agent, known=bool(kept))
+        if isinstance(agent, GenNetwork):
+            self._take_back_members(agent, known=AGENTS in kept)
+            members = dict(agent._graph.members)
+            if AGENTS in kept and (before := ROLLS.of(agent)) is not None:
+                members.update(before.what.agents)  # some of whom may come back
+            for id_, member in members.items():
+                self.take_back(member, id_ if address == ITSELF else f"{address}/{id_}")
+
+    def _take_back_fields(self, agent: GenAgent, *, known: bool) -> None:
+        before = FIELDS.of(agent)
+        if before is None:
+            return
+        fields = Fields.of(type(agent))
+        now = fields.of_agent(agent, self._border)
+        if self._is_this(before):
+            changed = {name: data for name, data in before.what.items() if data != now.get(name)}
+            if not known and now.keys() - before.what.keys():
+                self._refuse(agent)
+            forget_computed(agent)
+            vars(agent).update((name, fields.decode(name, data, self._border)) for name, data in changed.items())
+        elif not known and (before.lived or before.what != now):
+            self._refuse(agent)
+
+    def _take_back_members(self, network: GenNetwork, *, known: bool) -> None:
+        before = ROLLS.of(network)
+        if before is None:
+            return
+        if self._is_this(before):
+            if not known:
+                arrange(network, list(before.what.agents.values()), list(before.what.links))
+        elif not known and (before.lived or not is_same_roll(before.what, Roll.of(network))):
+            self._refuse(network)
+
+    def _is_this(self, before: Before[Any]) -> bool:
+        """Whether it was so when the run began that goes on; then a fork of it begins so too."""
+        if before.runs.isdisjoint(self._runs):
+            return False
+        before.runs.add(self._run.id)
+        return True
+
+    def _refuse(self, agent: GenAgent) -> None:
+        if self._run.past is not None and self._run.past.replay:
+            return  # which finds out whether it matters
+        problem = f"another run has changed the object of {agent.id!r} meanwhile; build the network anew to go on with this one"
+        raise NotResumable(self._run.agent.id, problem)
+
+
 class _Restoring:
     """Makes one run what it was."""
 
-    def __init__(self, run: LocalRun, recorder: Recorder, before: Opened) -> None:
+    def __init__(self, run: LocalRun, recorder: Recorder, before: Opened, kept: dict[str, dict[str, bytes]]) -> None:
         self._run = run
         self._recorder = recorder
         self._before = before
+        self._kept = kept
         at_hand = [*before.pending, *before.replies.values()]
         self._decoder = Decoder(run, recorder, {sent.id: sent.message for sent in at_hand})
         self._border = self._decoder.border
-        self._kept = {address: _values(states) for address, states in before.states.items()}
         self._changed = {address for address, values in self._kept.items() if AGENTS in values}  # networks
         self._orphans: list[Sent] = []  # of whom the receiver is not there
 
@@ -232,7 +337,7 @@ class _Restoring:
         run, before, recorder = self._run, self._before, self._recorder
         assert run.engine is not None
         states = [state.body for states in before.states.values() for state in states]
-        await self._decoder.read_threads(journal, name, states)
+        await self._decoder.read_threads(journal, name, before.seq, states)
         # The outer ones first: they say who is in them.
         for address in sorted(self._kept, key=lambda address: (address != ITSELF, address.count("/"))):
             self._restore_agent(address)
@@ -324,21 +429,15 @@ class _Restoring:
         self._recorder.restored(agent, values)
 
     def _restore_members(self, network: GenNetwork, address: str, values: Mapping[str, bytes]) -> None:
-        members = members_in(values[AGENTS])
-        for agent in list(network):
-            if agent.id not in members:
-                network.remove(agent)
-        prefix = "" if address == ITSELF else f"{address}/"
-        for id, name in members.items():
-            if id not in network:
-                network.add(self._made(id, name, self._kept.get(prefix + id, {})))
-        links = links_in(values[LINKS])
-        for link in list(network.links):
-            if isinstance(link, Link) and link not in links:
-                network.unlink(link.source, link.event, link.listener)
-        for link in links:
-            network.link(network if link.source == ITSELF else link.source, link.event,
-                         network if link.listener == ITSELF else link.listener)  # fmt: skip
+        before = ROLLS.of(network)
+        members: list[GenAgent] = []
+        for id, name in members_in(values[AGENTS]).items():
+            kept = self._kept.get(id if address == ITSELF else f"{address}/{id}", {})
+            member = network._graph.members.get(id)
+            if not kept and before is not None and id in before.what.agents:  # the very one that was there, unchanged
+                member = before.what.agents[id]
+            members.append(self._made(id, name, kept) if member is None else member)
+        arrange(network, members, links_in(values[LINKS]))
 
     def _made(self, id: str, name: str, values: Mapping[str, bytes]) -> GenAgent:
         kind = agent_kind(name)
@@ -353,7 +452,10 @@ class _Restoring:
 
     def _restore_fields(self, agent: GenAgent, values: Mapping[str, bytes]) -> None:
         try:
-            vars(agent).update(self._fields(type(agent), values))
+            FIELDS.remember(agent, self._run.id, Fields.of(type(agent)).of_agent(agent, self._border))
+            fields = self._fields(type(agent), values)
+            forget_computed(agent)
+            vars(agent).update(fields)
         except (ValidationError, WireError, ValueError) as invalid:
             raise NotResumable(
                 self._run.agent.id,
@@ -363,12 +465,7 @@ class _Restoring:
 
     def _fields(self, kind: type[GenAgent], values: Mapping[str, bytes]) -> dict[str, object]:
         fields = Fields.of(kind)
-        own = {name: data for name, data in values.items() if name not in (AGENTS, LINKS)}
-        if kind.upcast_state.__func__ is not GenAgent.upcast_state.__func__:  # type: ignore[attr-defined]
-            own = {
-                name: to_json(value)
-                for name, value in kind.upcast_state({n: from_json(d) for n, d in own.items()}).items()
-            }
+        own = {name: data for name, data in upcast(kind, values).items() if name not in (AGENTS, LINKS)}
         if unknown := [name for name in own if name not in fields.names]:
             raise ValueError(f"it has no field {unknown[0]!r}")
         return {name: fields.decode(name, data, self._border) for name, data in own.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -89,7 +90,11 @@ class Place:
         while "/" in source:  # an inner agent is heard under its own path and as each network around it
             source = source.rpartition("/")[0]
             ids.update(dict.fromkeys(self.network._graph.listeners(source, event)))
-        return [self._route_to(self.network, self) if id == ITSELF else self._walk(id) for id in ids]
+        routes: list[Route] = []
+        for id in ids:
+            with suppress(UnknownAddress):  # it left a network inside of this one, which has its links
+                routes.append(self._route_to(self.network, self) if id == ITSELF else self.route_along(id))
+        return routes
 
     def _find(self, receiver: AbstractObject) -> Route:
         if isinstance(receiver, Reference):
@@ -105,7 +110,7 @@ class Place:
         if outermost.network is not None:
             for path, agent in outermost.network.walk():
                 if agent is receiver:
-                    return outermost._walk(path)
+                    return outermost.route_along(path)
         raise UnknownAddress(receiver.id, outermost.network.id if outermost.network is not None else "", ())
 
     def _by_address(self, address: str) -> Route:
@@ -116,14 +121,14 @@ class Place:
         first = address.partition("/")[0]
         while place is not None and place.network is not None:
             if first in place.network._graph.members:
-                return place._walk(address)
+                return place.route_along(address)
             if place.network.id == address:
                 return self._route_to(place.network, place)
             place = place.parent
-        return outermost._walk(outermost.network.find(address)[0])
+        return outermost.route_along(outermost.network.find(address)[0])
 
-    def _walk(self, path: str) -> Route:
-        """The way along a path of members from here."""
+    def route_along(self, path: str) -> Route:
+        """The way along a path of members from here. Raises UnknownAddress."""
         assert self.network is not None
         first, slash, rest = path.partition("/")
         member = self.network._graph.members.get(first)
@@ -131,7 +136,7 @@ class Place:
             raise self.network._unknown(path)
         if slash:
             assert isinstance(member, GenNetwork)
-            return self.inner(member)._walk(rest)
+            return self.inner(member).route_along(rest)
         return self._enter(member)
 
     def _enter(self, agent: AbstractObject) -> Route:

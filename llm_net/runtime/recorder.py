@@ -32,17 +32,19 @@ from llm_net.errors import (
     LlmNetError,
     NotUnderstood,
     UnknownAddress,
+    WireError,
 )
 from llm_net.event import Event
 from llm_net.graph import ITSELF
 from llm_net.message import Message, origin
 from llm_net.ports import Journal, Redacts
 from llm_net.record import Begun, Effect, EffectKind, End, Ended, Fact, Finished, Part, Repeats, Sent, State
+from llm_net.runtime.before import FIELDS, ROLLS
 from llm_net.runtime.members import Change, Members
 from llm_net.runtime.outcome import read_error, written_error
 from llm_net.runtime.state import Shadow
 from llm_net.runtime.waiting import Handled, Tap
-from llm_net.wire import encode_alone, kind_of
+from llm_net.wire import LONG_AGO, Elsewhere, decode_alone, encode_alone, kind_of
 
 UNWRITTEN = 10_000
 """Facts that may wait to be written; then senders wait too."""
@@ -198,7 +200,7 @@ class Step:
         if sent.edited or sent.message == b"":
             return
         now = self._recorder.encoded(message)
-        if now != sent.message and _without_networks(now) != _without_networks(sent.message):
+        if now != sent.message and _without_networks(now) != _without_networks(_renewed(sent, type(message))):
             raise self._diverged(message, sent)
 
     def _diverged(self, message: Message, sent: Sent | None) -> Diverged:
@@ -290,7 +292,7 @@ class Recorder:
         self._parked: dict[int, Callable[[], None]] = {}
         self.never: Callable[[], None] | None = None  # gives up those who did not come
         self.before: set[int] = set()  # deliveries that a resumed run goes on with, and that can bring them
-        self._members = Members()
+        self._members = Members(outermost)
         self._last_message = ""
         self._parts: dict[str, None] = {}
         self._barriers: list[tuple[int, Future[None]]] = []
@@ -336,22 +338,27 @@ class Recorder:
 
     def build(self, outermost: GenAgent) -> None:
         """This network, or single agent, is as its code builds it."""
-        self._built.add(id(outermost))
-        if isinstance(outermost, GenNetwork):
-            self._built.update(id(agent) for _, agent in outermost.walk())
+        self._built.update(id(agent) for agent in _inside(outermost).values())
         self._members.look_at(outermost)
+        for network, roll in self._members.seen():
+            ROLLS.remember(network, self.run, roll)
 
     def present(self) -> None:
         """The networks are what they were, for a run that goes on."""
         self._members.look_at(self._outermost)
         self._addresses.clear()
 
-    def network_changed(self, network: GenNetwork, added: AbstractObject | None) -> None:
-        """Somebody came or left, or a link did: the doing of the step at work."""
-        self._addresses.clear()
+    def network_changes(self, network: GenNetwork) -> None:
+        """Somebody is about to come or leave, or a link is: the doing of the step at work."""
         at_work = origin.get()
         step = at_work.step if isinstance(at_work, Handled) else None
-        self._members.changed(network, added, step if step is not None and step.number in self._steps else None)
+        self._members.change(network, step if step is not None and step.number in self._steps else None)
+
+    def network_changed(self, added: AbstractObject | None) -> None:
+        """Somebody came or left, or a link did."""
+        self._addresses.clear()
+        if isinstance(added, GenNetwork):
+            self._members.look_at(added)
         if self.late is not None:
             self.late()
 
@@ -475,7 +482,7 @@ class Recorder:
         shadow = self._shadows.get(id(agent))
         if shadow is None:
             shadow = self._shadows[id(agent)] = Shadow(agent, self.border, self.redacted)
-            shadow.take()
+            FIELDS.remember(agent, self.run, shadow.take())
         return shadow
 
     def restored(self, agent: GenAgent, values: dict[str, bytes]) -> None:
@@ -489,8 +496,8 @@ class Recorder:
         states: list[State] = []
         for change in self._members.changes_of(step):
             states += self._keep(change, found)
-        if self.address(step.agent) == step.address:  # else it has left, and nothing of it is kept
-            found[step.address] = step.agent
+        if self._is_at(step.agent, step.address):
+            found[step.address] = step.agent  # else it has left, and nothing of it is kept
         at_work = {id(other.agent) for other in self._steps.values() if other is not step}
         for address, agent in found.items():
             shadow = self._shadow(agent)
@@ -503,20 +510,25 @@ class Recorder:
                 states.append(State(address, *changed))
         return tuple(states)
 
+    def _is_at(self, agent: GenAgent, address: str) -> bool:
+        """Whether an agent is there, or was when all that counts so far was done."""
+        return self.address(agent) == address or self._members.is_there(agent, address)
+
     def _keep(self, change: Change, found: dict[str, GenAgent]) -> list[State]:
         """Find whose states are to be kept when a network has changed; gives that nothing is kept of those who left."""
         address = self.address(change.network)
         if address.startswith(OUTSIDE):
             return []
-        self._shadow(change.network).roll = self._members.keep(change)
+        roll = self._shadow(change.network).roll = self._members.keep(change)
         found[address] = change.network
         prefix = "" if address == ITSELF else f"{address}/"
         states: list[State] = []
         for id_, agent in change.left.items():
             where = prefix + id_
-            for address in [told for told in self._told if told == where or told.startswith(f"{where}/")]:
-                self._told.remove(address)
-                states.append(State(address, True, b"{}"))
+            if id_ not in roll.agents or id_ in change.came:  # else somebody has come in its place already
+                for address in [told for told in self._told if told == where or told.startswith(f"{where}/")]:
+                    self._told.remove(address)
+                    states.append(State(address, True, b"{}"))
             for each in _inside(agent).values():
                 self._built.discard(id(each))
                 self._shadows.pop(id(each), None)
@@ -525,7 +537,7 @@ class Recorder:
         for id_, agent in change.came.items():
             for path, each in _inside(agent).items():
                 where = f"{prefix}{id_}{path}"
-                if self.address(each) == where:
+                if self._is_at(each, where):
                     found[where] = each
                     if isinstance(each, GenNetwork):
                         self._shadow(each).roll = self._members.kept(each)
@@ -726,10 +738,23 @@ class Recorder:
                 self._loop.call_soon(self._flush)
 
 
+def _renewed(sent: Sent, kind: type[Message]) -> bytes:
+    """A recorded message as this kind of messages has it, if it was of an older one; else as it is."""
+    if sent.kind == kind_of(kind):
+        return sent.message
+    border = Border(message=lambda id: Elsewhere(id=id, created_at=LONG_AGO))
+    try:
+        return encode_alone(decode_alone(sent.message, border), border)
+    except WireError:
+        return sent.message  # it is of another kind
+
+
 def _without_networks(message: bytes) -> object:
     """What a message's JSON says, but for the networks that its parties are in: they may have left, or have yet to come."""
-    fields = from_json(message)["fields"]
-    return fields | {party: (fields[party] or "").rpartition("/")[2] for party in ("sender", "receiver")}
+    record = from_json(message)
+    fields = record["fields"]
+    parties = {party: (fields[party] or "").rpartition("/")[2] for party in ("sender", "receiver")}
+    return record["kind"], fields | parties
 
 
 def _inside(agent: GenAgent) -> dict[str, GenAgent]:

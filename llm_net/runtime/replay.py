@@ -20,10 +20,10 @@ from llm_net.message import Message
 from llm_net.ports import Journal
 from llm_net.record import Begun, Effect, End, Ended, Fact, Select, Sent, State
 from llm_net.runtime.cell import Cell, Entry
-from llm_net.runtime.past import Decoder, entry_of, recorder_of, route_to
+from llm_net.runtime.past import Decoder, entry_of, recorder_of, route_to, take_back
 from llm_net.runtime.place import Route
 from llm_net.runtime.recorder import Recorder, Step
-from llm_net.runtime.state import Fields, stored
+from llm_net.runtime.state import AGENTS, Fields, agent_kind, members_in, stored, upcast
 from llm_net.runtime.waiting import Handled
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ async def replayer(run: LocalRun, journal: Journal) -> Replayer:
     facts = [fact async for fact in journal.read(run.id, Select(facts=(Begun, Sent, Effect, Ended)))]
     run.seed = next(fact.seed for fact in facts if isinstance(fact, Begun))
     recorder = recorder_of(run, journal, Replayer)
+    take_back(run, recorder, {run.id, *(fact.parent for fact in facts if isinstance(fact, Begun) and fact.parent)}, {})
     recorder.build(run.agent)
     recorder.read(run, facts)
     return recorder
@@ -60,14 +61,16 @@ class Replayer(Recorder):
         for fact in facts:
             match fact:
                 case Sent():
-                    if fact.edited:  # it took the place of another
-                        self._done[fact.step].remove(self._sent[fact.number])
+                    past, did = self._sent.get(fact.number), self._done.setdefault(fact.step, [])
+                    if past is not None:  # it was edited
+                        did[did.index(past)] = fact
+                    else:
+                        did.append(fact)
                     self._sent[fact.number] = fact
                     if fact.message:
                         records[fact.id] = fact.message
                     if not fact.waits and fact.reply_to:
                         self._taken[fact.reply_to] = fact
-                    self._done.setdefault(fact.step, []).append(fact)
                 case Effect():
                     self._done.setdefault(fact.step, []).append(fact)
                     self.met(fact)
@@ -95,12 +98,15 @@ class Replayer(Recorder):
             if sent.step not in self._ends or not self._ends[sent.step].turn:  # the outside's, or of a step left out
                 self.come_again(sent, self._decoder.message(sent.id))
         run.open = False
+        self._loop.call_soon(self._look)
 
     # ------------------------------------------------------------------------------------------ what happens, and when
 
     def come_again(self, sent: Sent, message: Message) -> None:
         """A message goes where it went, and waits there until its agent has handled what it handled before it."""
         run = self._live
+        if sent.edited:
+            message = self._decoder.message(sent.id)
         run.sent += 1
         if not sent.waits:
             run.ended += 1
@@ -192,7 +198,7 @@ class Replayer(Recorder):
         if self.address(step.agent) != step.address:
             return  # it has left
         if type(step.agent).concurrency == 1 and (kept := self._expected.get(recorded.seq)):
-            before = stored(kept[0].body, [state.body for state in kept[1:]])
+            before = upcast(type(step.agent), stored(kept[0].body, [state.body for state in kept[1:]]))
             now = self._shadow(step.agent).kept
             for name, data in before.items():
                 if self._value(step.agent, name, data) != self._value(step.agent, name, now.get(name)):
@@ -200,7 +206,9 @@ class Replayer(Recorder):
                     raise Diverged(step.address, number, what, data.decode(), now.get(name, b"nothing").decode())
 
     def _value(self, agent: GenAgent, name: str, data: bytes | None) -> object:
-        """What a field's JSON says: that of a set has no order."""
+        """What a field's JSON says: that of a set has no order, and a class may have two names."""
+        if name == AGENTS and data is not None:
+            return [(id, agent_kind(kind) or kind) for id, kind in members_in(data).items()]
         fields = Fields.of(type(agent))
         if data is None or name not in fields.names:
             return from_json(data or b"null")

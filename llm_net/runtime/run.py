@@ -116,12 +116,12 @@ class LocalRun:
     """A run in this event loop: see `ports.Run`. `seed` is the one it was given or made."""
 
     __slots__ = (
-        "_attempts", "_away", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_error", "_failing", "_held",
-        "_journal", "_machine", "_may_restart", "_randoms", "_retries", "_seconds", "_status", "_threads", "_ticking", "_ticks",
-        "_timers", "_told", "_watching", "_working", "abandoned", "agent", "aloof", "blocked", "context", "crowding", "ended",
-        "engine", "id", "idle", "limits", "max_depth", "max_messages", "observers", "open", "outside", "outsiders",
-        "over", "past", "place", "recorder", "result", "root", "seed", "sent", "source", "spare", "special", "started",
-        "taps", "tasks", "waiters", "watched", "world",
+        "_attempts", "_away", "_began", "_budget", "_closing", "_dead", "_ended", "_ends", "_entered_by", "_error",
+        "_failing", "_held", "_journal", "_machine", "_may_restart", "_randoms", "_retries", "_seconds", "_senders", "_status",
+        "_threads", "_ticking", "_ticks", "_timers", "_told", "_watching", "_working", "abandoned", "agent", "aloof",
+        "blocked", "context", "crowding", "ended", "engine", "id", "idle", "limits", "max_depth", "max_messages",
+        "observers", "open", "outside", "outsiders", "over", "past", "place", "recorder", "result", "root", "seed",
+        "sent", "source", "spare", "special", "started", "taps", "tasks", "waiters", "watched", "world",
     )  # fmt: skip
 
     def __init__(
@@ -194,6 +194,8 @@ class LocalRun:
         self._may_restart = False  # whether any network may ask for it: then states are copied at the start
         self._threads: ThreadPoolExecutor | None = None
         self._working: set[Future[object]] = set()
+        self._senders: dict[Future[None], tuple[Cell, Task[Any] | None]] = {}  # who waits for room outside
+        self._entered_by: Task[Any] | None = None
         self._held: set[tuple[type, str]] = set()
         self._ended = asyncio.Event()
         self._closing: Task[None] | None = None
@@ -250,7 +252,12 @@ class LocalRun:
         while crowded is not None and len(crowded.queue) > crowded.limit and not self.over:
             future: Future[None] = self.engine.loop.create_future()
             crowded.room.append(future)
-            await future
+            self._senders[future] = crowded, asyncio.current_task()
+            self.engine.loop.call_soon(self.look)
+            try:
+                await future
+            finally:
+                del self._senders[future]
 
     def cancel(self) -> None:
         self.finish("cancelled", None)
@@ -291,6 +298,7 @@ class LocalRun:
             raise AlreadyRunning(self.agent.id)
         held[1].add(self)
         self.engine = engine
+        self._entered_by = asyncio.current_task()
         engine.runs.add(self)
         self._began = perf_counter()
         self._watch()
@@ -442,11 +450,12 @@ class LocalRun:
             self.look()
 
     def look(self) -> None:
-        """End the run if nothing is pending; end the waits if nothing but waiting is left."""
-        if self.over or self.open:
+        """End the run if nothing is pending; end the waits if nothing but waiting is left, also outside."""
+        if self.over or (self.open and not self._senders):
             return
         if self.sent == self.ended - self.spare:
-            self.finish("done", None)
+            if not self.open:
+                self.finish("done", None)
         elif self.blocked and len(self.tasks) + self.aloof <= len(self.blocked):
             self._end_waits()
 
@@ -457,6 +466,9 @@ class LocalRun:
         may_go_on = self.engine.busy or self._retries or self._ticking or replays
         # Who waits since last is the likeliest to have been answered: chains of calls end at once here.
         if may_go_on or any(future.done() for future, _ in reversed(self.blocked.values())):
+            return
+        if self.open and any(not waiter.receiver for _, waiters in self.blocked.values() for waiter in waiters):
+            self._end_waits_outside()
             return
         asked: list[tuple[Handled, Waiter]] = []
         held: set[str] = set()  # questions that somebody still has, though he waits himself
@@ -486,6 +498,16 @@ class LocalRun:
             for _, waiter in asked:
                 self.waiters.pop(waiter.message.id, None)
                 self.refuse(waiter, Deadlock(ring))
+
+    def _end_waits_outside(self) -> None:
+        """Agents wait for the outside. If that is who entered the run, who waits for room at one of them, and nobody else reads
+        what they ask, neither will ever go on."""
+        if self.taps:
+            return
+        for future, (cell, task) in self._senders.items():
+            if task is self._entered_by and not future.done():
+                address = next(iter(cell.queue))[3].address(cell.agent)
+                future.set_exception(Deadlock(("the outside", address, "the outside")))
 
     # ------------------------------------------------------------------------------------------ telling
 
@@ -555,9 +577,10 @@ class LocalRun:
         error: BaseException | None = None,
         usage: Usage | None = None,
         seconds: float = 0.0,
+        status: Status | None = None,
     ) -> None:
         """Tell the observers."""
-        observation = Observation(kind, self.id, address, message, event, error, usage, seconds)
+        observation = Observation(kind, self.id, address, message, event, error, usage, seconds, status)
         for observer in self.observers:
             try:
                 observer.observe(observation)
@@ -796,17 +819,23 @@ class LocalRun:
                 self._may_restart = True
             self._tick(network, place)
             network._graph.watchers[self] = partial(self._changed, network)
+            if self._journal is not None:
+                network._graph.wary[self] = partial(self._changing, network)
             self._watching.append(network)
             for agent in network._graph.periodic.values():
                 self._tick(agent, place)
             places.extend(place.inner(cast(GenNetwork, inner)) for inner in network._graph.networks.values())
+
+    def _changing(self, network: GenNetwork) -> None:
+        if self.recorder is not None:
+            self.recorder.network_changes(network)
 
     def _changed(self, network: GenNetwork, added: AbstractObject | None) -> None:
         """A network changed: find ways anew, hear new networks, bury what waits for those who left."""
         assert self.engine is not None
         self.place.forget()
         if self.recorder is not None:
-            self.recorder.network_changed(network, added)
+            self.recorder.network_changed(added)
         if self.over or (added is not None and not cast(GenAgent, added).stands_out):
             return
         self._unwatch()
@@ -986,7 +1015,9 @@ class LocalRun:
         self._seconds = perf_counter() - self._began
         if self.observers:
             ended_by = RunCancelled() if self._status == "cancelled" else self._error
-            self.observe("ended", self.agent.id, error=ended_by, usage=self.usage, seconds=self._seconds)
+            self.observe(
+                "ended", self.agent.id, error=ended_by, usage=self.usage, seconds=self._seconds, status=self._status
+            )
             if self._error is None and self._failing is not None:
                 self._status, self._error = "failed", self._failing
         self._ended.set()
@@ -1007,6 +1038,7 @@ class LocalRun:
     def _unwatch(self) -> None:
         for network in self._watching:
             network._graph.watchers.pop(self, None)
+            network._graph.wary.pop(self, None)
         self._watching.clear()
 
 

@@ -27,7 +27,7 @@ from llm_net.errors import NotResumable
 from llm_net.graph import Link
 from llm_net.message import Message
 from llm_net.runtime.members import Roll
-from llm_net.wire import decode_alone, encode_alone
+from llm_net.wire import decode_alone, encode_alone, names_of
 
 AGENTS, LINKS = "agents", "links"
 """What is stored of a network besides its fields, once it was changed: these two are no stored fields of it."""
@@ -86,6 +86,11 @@ class Fields:
                 self._kind, f"field {name!r} cannot be kept in a journal ({failed}); leave it out of `storable`"
             ) from failed
 
+    def of_agent(self, agent: GenAgent, border: Border) -> dict[str, bytes]:
+        """The JSON of each field of an agent, but for what is alive. Raises NotResumable."""
+        values = {name: self.encode(name, agent.__dict__[name], border) for name in self.names}
+        return {name: data for name, data in values.items() if data is not None}
+
     def decode(self, name: str, data: bytes, border: Border) -> object:
         """The value of a field."""
         if name in self._packed:
@@ -133,9 +138,12 @@ class Shadow:
         """The JSON of its fields, as it was the last time."""
         return self._bytes
 
-    def take(self) -> None:
-        """As it is now, it need not be kept: whoever builds the network builds it so."""
-        self.news()
+    def take(self) -> dict[str, bytes]:
+        """As it is now, it need not be kept: whoever builds the network builds it so. Gives the JSON of its fields, with
+        its secrets."""
+        values = self._fields.of_agent(self._agent, self._border)
+        self._bytes.update((name, self._redact(data)) for name, data in values.items())
+        return values
 
     def news(self) -> dict[str, bytes]:
         """The JSON of the fields that are different from the last time."""
@@ -202,6 +210,22 @@ def stored(whole: bytes, changes: Iterable[bytes]) -> dict[str, bytes]:
     return values
 
 
+def forget_computed(agent: GenAgent) -> None:
+    """Drop what was computed of fields that are to be others (`functools.cached_property`)."""
+    present = vars(agent)
+    for name in present.keys() - type(agent).model_fields.keys():
+        del present[name]
+
+
+def upcast(kind: type[GenAgent], values: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """The JSON of each field as this class has it, where an older version of it was stored."""
+    if kind.upcast_state.__func__ is GenAgent.upcast_state.__func__:  # type: ignore[attr-defined]
+        return values
+    members = {name: data for name, data in values.items() if name in (AGENTS, LINKS)}
+    fields = kind.upcast_state({name: from_json(data) for name, data in values.items() if name not in members})
+    return {**members, **{name: to_json(value) for name, value in fields.items()}}
+
+
 def _parsed(data: bytes) -> dict[str, Any]:
     return cast(dict[str, Any], from_json(data))
 
@@ -265,12 +289,15 @@ def kind_of_agent(kind: type[GenAgent]) -> str:
 
 def agent_kind(name: str) -> type[GenAgent] | None:
     """The class of agents of this name that this process has defined; nothing is imported."""
+    wanted, other = names_of(name), None
     found: list[type[GenAgent]] = [GenAgent]
     for kind in found:
-        if kind_of_agent(kind) == name:
+        if (known := kind_of_agent(kind)) == name:
             return kind
+        if known in wanted:
+            other = kind
         found.extend(kind.__subclasses__())
-    return None
+    return other
 
 
 # ---------------------------------------------------------------------------------------------- messages inside values

@@ -392,9 +392,12 @@ async def _check_edits(journal: Journal) -> None:
     await journal.forget(fork.run, keep_open=True)
     _same(await journal.open(fork.run), before, "a compacted run with an edit")
     fork.ended(first)
+    again = fork.sent("carl", id=first.id, body="Bees")
     await fork.write(journal)
     before = await journal.open(fork.run)
-    _is(list(before.pending), edited[1:], "what is pending after an edit")
+    _is(
+        list(before.pending), [*edited[1:], again], "what is pending after an edit, and after the message was sent anew"
+    )
     parent.ended(first)
     late = _Script(parent=parent.run, cut=parent.seq, number=second.number)
     late.facts.append(replace(edit, seq=late.seq + 1))

@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import nats
 import pytest
 
-from llm_net.carriers import Exchange, NatsCarrier
+from llm_net.carriers import NatsCarrier
 from llm_net.carriers.nats import server_config
 from llm_net.errors import CarrierFailed
 from llm_net.testing import check_carrier
 from llm_net.testing.carrier_check import NODES
+from tests.carriers.holder import Holder
 from tests.carriers.servers import NatsCluster, NatsServer, free_ports
-from tests.carriers.world import End, until
+from tests.carriers.world import End, ends, ignore, until
 
 pytestmark = pytest.mark.server
 
@@ -47,10 +45,6 @@ def cluster() -> Iterator[NatsCluster]:
     cluster = NatsCluster()
     yield cluster
     cluster.close()
-
-
-def ignore(sender: str, data: bytes) -> None:
-    pass
 
 
 @asynccontextmanager
@@ -235,15 +229,8 @@ async def _nothing(message: object) -> None:
 # ------------------------------------------------------------------------------------------------ servers that go
 
 
-@asynccontextmanager
-async def linked(url: str, *, replicas: int = 1) -> AsyncIterator[tuple[End, End]]:
-    ends: list[End] = []
-    bob = Exchange(NatsCarrier(url, replicas=replicas), "bob", accept=lambda link: ends.append(End(link)))
-    anna = Exchange(NatsCarrier(url, replicas=replicas), "anna")
-    async with bob, anna:
-        near = End(await anna.open("bob"))
-        await until(lambda: bool(ends), 5)
-        yield near, ends[0]
+def linked(url: str, *, replicas: int = 1) -> AbstractAsyncContextManager[tuple[End, End]]:
+    return ends(lambda: NatsCarrier(url, replicas=replicas))
 
 
 def test_a_link_outlives_servers_that_are_killed_and_started_again(server: NatsServer) -> None:
@@ -347,49 +334,10 @@ async def _leader(cluster: NatsCluster) -> NatsServer:
 
 # ------------------------------------------------------------------------------------------------ nodes that go
 
-HOLDER = """
-import asyncio, sys
-from llm_net.carriers import NatsCarrier
-
-async def main():
-    carrier = NatsCarrier(sys.argv[1])
-    await carrier.join("anna", lambda sender, data: None)
-    for line in sys.stdin:
-        lease = await carrier.lease("run", seconds=1)
-        print(lease.holder, lease.epoch, flush=True)
-
-asyncio.run(main())
-"""
-
-
-class Holder:
-    """A node in a process of its own, which renews a lease when it is asked to."""
-
-    def __init__(self, url: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", HOLDER, url],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=Path(__file__).parents[2],
-        )
-
-    async def ask(self) -> tuple[str, int] | None:
-        """Who has the lease, as it says; None if it says nothing any more."""
-        assert self.process.stdin and self.process.stdout
-        self.process.stdin.write(b"\n")
-        self.process.stdin.flush()
-        line = await asyncio.to_thread(self.process.stdout.readline)
-        return (line.split()[0].decode(), int(line.split()[1])) if line else None
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-
 
 def test_who_was_stopped_while_it_had_a_lease_finds_it_gone_to_a_later_epoch(server: NatsServer) -> None:
     async def main() -> None:
-        holder = Holder(server.url)
+        holder = Holder("NatsCarrier", server.url)
         try:
             async with joined(server.url, "bob") as [bob]:
                 held = await holder.ask()
@@ -410,7 +358,7 @@ def test_who_was_stopped_while_it_had_a_lease_finds_it_gone_to_a_later_epoch(ser
 
 def test_the_name_of_a_node_that_was_killed_is_free_soon_and_nobody_sees_it_any_more(server: NatsServer) -> None:
     async def main() -> None:
-        holder = Holder(server.url)
+        holder = Holder("NatsCarrier", server.url)
         try:
             async with joined(server.url, "bob") as [bob]:
                 held = await holder.ask()

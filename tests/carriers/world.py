@@ -1,4 +1,4 @@
-"""Two ends of a link in simulated weather."""
+"""Two ends of a link, in simulated weather or over real servers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from random import Random
 
 from llm_net.carriers import Exchange, SimulatedCarrier, Weather
-from llm_net.ports import Link
+from llm_net.ports import Carrier, Link
 
 
 class End:
@@ -68,3 +68,19 @@ async def lasts(work: Awaitable[object]) -> float:
     began = now()
     await work
     return now() - began
+
+
+def ignore(sender: str, data: bytes) -> None:
+    """Hear nothing."""
+
+
+@asynccontextmanager
+async def ends(make: Callable[[], Carrier]) -> AsyncIterator[tuple[End, End]]:
+    """Both ends of a link between nodes of their own."""
+    accepted: list[End] = []
+    bob = Exchange(make(), "bob", accept=lambda link: accepted.append(End(link)))
+    anna = Exchange(make(), "anna")
+    async with bob, anna:
+        near = End(await anna.open("bob"))
+        await until(lambda: bool(accepted), 5)
+        yield near, accepted[0]

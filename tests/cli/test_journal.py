@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 
 from llm_net.journal import SqliteJournal
 from llm_net.record import Effect, Select
-from tests.cli.conftest import TEAM, Call, in_a_process, process
+from tests.cli.conftest import ROOT, TEAM, Call, in_a_process, process
 
 OFFICE = """
 import asyncio, os, time
@@ -407,3 +409,91 @@ def test_a_database_needs_its_library(call: Call) -> None:
 
     assert called.code == 1
     assert "psycopg" in called.err
+
+
+# ---------------------------------------------------------------------------------------------- recorded by a script
+
+GAME = """
+import asyncio, sys
+from llm_net import GenAgent, GenNetwork, Message
+from llm_net.journal import History, SqliteJournal
+
+class Move(Message):
+    to: str
+
+class Pawn(GenAgent):
+    moves: list[Move] = []
+
+    def move(self, message: Move):
+        self.moves.append(message)
+        return message.reply(body="moved")
+
+class Player(GenAgent):
+    async def arequest(self, message: Message):
+        self.network.add(Pawn(id=message.body))
+        for square in ("e3", "e4"):
+            await self.call(Move(to=square, receiver=message.body))
+            answer = await self.call(Message(method="ask", body=f"Stay on {square}?"))
+            yield Move(to=answer.body, receiver=message.body)
+        yield message.reply(body="mate")
+
+    def response(self, message: Message):
+        pass
+
+def network():
+    return GenNetwork(id="game", agents=[Player(id="player")])
+
+async def main():
+    journal = SqliteJournal("llm_net.db")
+    if sys.argv[1:]:
+        (run,) = await journal.runs()
+        asked = [message async for message in History(journal, run.run).messages(method="ask")][-1]
+        answer = Message(id=asked.id, sender="player", receiver="you").reply(body=sys.argv[1])
+        going = network().resume(journal, run.run, answer)
+    else:
+        going = network().run(Message(body="pawn", sender="you", receiver="player"), journal=journal)
+    async with going as run:
+        pass
+    print(run.status)
+    await journal.aclose()
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+def test_a_run_that_a_script_recorded_is_known_at_the_command_line_and_by_the_script_again(
+    call: Call, tmp_path: Path
+) -> None:
+    path = tmp_path / "game.py"
+    path.write_text(GAME)
+
+    def script(*arguments: str) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, path.name, *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+
+    assert script() == "waiting\n"
+    assert "__main__:Move" in call("show", "last", "--json").out
+    shown = objects(call("show", "last", "--json").out)
+    asked = next(each["id"] for each in shown if each["method"] == "ask")
+    moved = next(each["id"] for each in shown if each["method"] == "move")
+    assert "player handled" in call("why", asked).out
+
+    replayed = call("replay", "last", path.name)
+    assert replayed.code == 0, replayed.err
+    forked = call("fork", "last", path.name, "--at", moved, "--edit", "to=d3", "--json")
+    assert forked.code == 0, forked.err
+    assert any("d3" in line for line in call("show", "last").out.splitlines())
+    (tmp_path / "llm_net.db").unlink()
+
+    assert script() == "waiting\n"
+    resumed = in_a_process("resume", "last", path.name, "no")
+    assert resumed.code == 0, resumed.err
+    assert {each["kind"] for each in objects(call("show", "last", "--json").out)} >= {"__main__:Move", "game:Move"}
+    assert in_a_process("replay", "last", path.name).code == 0
+    assert script("yes") == "done\n"
+    replayed = in_a_process("replay", "last", path.name)
+    assert replayed.code == 0, replayed.err

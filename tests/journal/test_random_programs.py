@@ -19,7 +19,7 @@ from llm_net.journal import MemoryJournal
 from llm_net.record import Begun, Effect, Fact
 from tests.journal.crashes import Crash, check_order, check_record, crash, doubts, facts_of, last_time
 from tests.journal.plays import World
-from tests.runtime.test_programs import NAMES, Program, programs
+from tests.runtime.test_programs import NAMES, Program, names, programs
 
 LIMITS = Limits(messages=200, depth=50, seconds=None)
 
@@ -30,6 +30,7 @@ class Actor(GenAgent):
     """Does with each message what its program says; what it counts is its state."""
 
     outside: ClassVar[World]
+    leaves: ClassVar[bool] = False
     acts: list[tuple[Any, ...]]
     sent: dict[str, int] = {}
     got: dict[str, list[int]] = {}
@@ -81,6 +82,10 @@ class Actor(GenAgent):
                 raise ValueError("as written")
             case "join", name if f"{name}+" not in self.network:
                 self.network.add(type(self)(id=f"{name}+", acts=self.acts))
+            case "leave", name if self.leaves:
+                for gone in (name, f"{name}+"):
+                    with suppress(UnknownAddress):
+                        self.network.remove(gone)
             case "call", name, timeout:
                 await self.call(self.to(name, ttl), timeout=timeout)
             case "gather", those, k, timeout:
@@ -93,7 +98,7 @@ class Actor(GenAgent):
                     async with asyncio.timeout(seconds):
                         await self.call(self.to(name, ttl))
             case _:
-                pass  # those who leave are in the play `members`
+                pass
 
 
 class Start(GenAgent):
@@ -190,6 +195,26 @@ def test_whatever_a_program_does_no_crash_loses_or_doubles_anything(
         in_doubt = Counter(effect.name for effect in doubts(facts))  # of steps of agents that were removed meanwhile
         assert after.world.done - in_doubt <= done <= after.world.done
     assert sum(isinstance(fact, Begun) for fact in facts) <= len(cuts) + 1
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(programs, cuts, st.lists(st.tuples(names, names), min_size=2, max_size=6))
+def test_agents_may_be_removed_while_they_are_at_work(
+    program: Program, cuts: Sequence[tuple[float, bool]], leaving: Sequence[tuple[str, str]]
+) -> None:
+    program = replace(program, stop=None, homes=dict.fromkeys(program.homes, 1))
+    for by, who in leaving:
+        program.acts[by].insert(len(program.acts[by]) // 2, ("leave", who))
+    after = Crash([], World(), {})
+    Actor.leaves = True
+    try:
+        facts, run = lived(program, after, None)
+        for where, happened in cuts:
+            after = crash(facts, 2 + round(where * (len(facts) - 2)), happened=happened)
+            facts, _ = lived(program, after, run)
+            check_record(facts, resent=True)
+    finally:
+        Actor.leaves = False
 
 
 def replay(program: Program, facts: Sequence[Fact], run: str) -> None:

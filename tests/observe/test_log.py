@@ -112,6 +112,7 @@ def test_a_cancelled_run_is_no_error(kept: Kept) -> None:
 
     (ended,) = kept.records
     assert (ended.levelno, ended.getMessage().rpartition(": ")[0][-12:]) == (logging.INFO, "RunCancelled")
+    assert vars(ended)["status"] == "cancelled"
 
 
 def test_what_nobody_wants_to_read_is_not_made(kept: Kept) -> None:

@@ -15,6 +15,7 @@ from llm_net import GenAgent, GenNetwork, Limits, Message
 from llm_net.address import Reference
 from llm_net.chat import Usage
 from llm_net.errors import RunError
+from llm_net.journal import MemoryJournal
 from llm_net.observe.progress import Progress
 from llm_net.ports import Observation
 
@@ -72,6 +73,24 @@ def test_elsewhere_than_on_a_terminal_each_message_is_one_plain_line() -> None:
     assert words(lines[2]) == ["echo", "→", "you", "response", *text.split()]
     assert re.fullmatch(r"done in \d+\.\d s · 2 messages", lines[3])
     assert "\n".join(lines[5:]) == text
+
+
+def test_a_run_that_waits_for_an_answer_is_not_called_done() -> None:
+    class Clerk(GenAgent):
+        async def arequest(self, message: Message) -> Message:
+            return await self.call(Message(method="ask", body="May I?"))
+
+    async def main() -> str:
+        written = io.StringIO()
+        with Progress(Console(file=written, width=80)) as progress:
+            network = GenNetwork(id="office", agents=[Clerk(id="clerk")])
+            root = Message(receiver="clerk")
+            async with network.run(root, journal=MemoryJournal(), observers=[progress]):
+                pass
+        return written.getvalue()
+
+    drawn = asyncio.run(main())
+    assert re.search(r"^waiting for an answer in \d+\.\d s · 2 messages$", drawn, re.MULTILINE)
 
 
 def test_on_a_terminal_long_words_are_wrapped_under_themselves() -> None:

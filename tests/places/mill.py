@@ -35,9 +35,8 @@ class Miller(GenAgent):
         note = f"{sack} {grain.body}"
         await self.effect("note", lambda key: write(self.ledger, note, key), repeats="idempotent")
         self.emit("ground", Message(method="ground", body=message.body))
-        if self.dies_over == sack and not Path(f"{self.ledger}.died").exists():
-            Path(f"{self.ledger}.died").touch()
-            os.kill(os.getpid(), 9)
+        if self.dies_over == sack:
+            die_once(self.ledger)
         self.sacks.append(sack)
         return message.reply(body=message.body)
 
@@ -59,6 +58,14 @@ class Clerk(GenAgent):
 
     def ground(self, message: Message) -> None:
         self.known.append(message.body)
+
+
+def die_once(ledger: str) -> None:
+    """End this process, unless that was done before."""
+    died = Path(f"{ledger}.died")
+    if not died.exists():
+        died.touch()
+        os.kill(os.getpid(), 9)
 
 
 def write(ledger: str, note: str, key: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_net import GenNetwork, Message, Retry
+from llm_net import GenNetwork, Message
 from llm_net.errors import AgentFailed, NodeLost
 from llm_net.journal import MemoryJournal, SqliteJournal
 from llm_net.places import Processes

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from llm_net import GenAgent, GenNetwork, Limits, Mailbox, Message
-from llm_net.errors import AgentFailed, MailboxFull
+from llm_net.errors import AgentFailed, Deadlock, MailboxFull, Unanswered
 from llm_net.ports import Observation
 from llm_net.testing.probe import Probe
 from llm_net.testing.stage import Stage
@@ -123,6 +123,75 @@ def test_whoever_sends_from_the_outside_waits_for_room_too(world: Stage) -> None
             assert asyncio.get_running_loop().time() > 30
         assert len(slow.messages) == 50
         assert depth.most <= 12
+
+    world.play(main())
+
+
+class Asking(Probe):
+    """Asks somebody before it takes what it was sent."""
+
+    mailbox: ClassVar[Mailbox] = Mailbox(limit=2)
+    whom: str = "boss"
+
+    async def arequest(self, message: Message) -> None:
+        try:
+            await self.call(Message(method="ask", receiver=self.whom))
+        except Unanswered:
+            self.messages.append(message)
+
+
+class Silent(GenAgent):
+    def ask(self, message: Message) -> None:
+        pass
+
+
+def test_whoever_waits_outside_for_room_at_one_who_waits_for_an_answer_from_there_is_told_at_once(world: Stage) -> None:
+    async def main() -> None:
+        network = GenNetwork(id="office", agents=[Asking(id="asking")])
+        async with world.run(network) as run:
+            with pytest.raises(Deadlock, match="the outside waits for asking waits for the outside"):
+                for n in range(10):
+                    await run.send(Message(sender="boss", receiver="asking", body=str(n)))
+            assert run.statistics().sent == 4  # the question too: what was sent is in the mailbox all the same
+            run.cancel()
+
+    world.play(main())
+
+
+def test_whoever_waits_outside_waits_on_while_somebody_else_may_answer(world: Stage) -> None:
+    class Once(Asking):
+        async def arequest(self, message: Message) -> None:
+            await self.call(Message(method="ask", receiver=message.sender))
+            self.messages.append(message)
+
+    async def main() -> None:
+        network = GenNetwork(id="office", agents=[once := Once(id="asking")])
+        async with world.run(network) as run:
+
+            async def answer() -> None:
+                async for message in run:
+                    if message.method == "ask":
+                        await asyncio.sleep(1)
+                        await run.send(message.reply(sender="boss"))
+                        if len(once.messages) == 5:
+                            return
+
+            task = asyncio.create_task(answer())
+            for n in range(6):
+                await run.send(Message(sender="boss", receiver="asking", body=str(n)))
+            await task
+        assert once.bodies == ["0", "1", "2", "3", "4", "5"]
+
+    world.play(main())
+
+
+def test_waits_that_can_never_end_end_also_while_somebody_waits_outside_for_room(world: Stage) -> None:
+    async def main() -> None:
+        network = GenNetwork(id="office", agents=[asking := Asking(id="asking", whom="silent"), Silent(id="silent")])
+        async with world.run(network) as run:
+            for n in range(10):
+                await run.send(Message(receiver="asking", body=str(n)))
+        assert asking.bodies == [str(n) for n in range(10)]
 
     world.play(main())
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, ClassVar
 
 import pytest
@@ -25,7 +26,7 @@ from llm_net.journal import MemoryJournal
 from llm_net.llm.function import FunctionModel
 from llm_net.ports import REPEAT
 from llm_net.record import Begun, Effect, Ended, Fact, Finished, Select, Sent
-from llm_net.wire import upcast
+from llm_net.wire import kind_of, upcast
 
 
 async def facts_of(journal: MemoryJournal, run: str) -> list[Fact]:
@@ -513,6 +514,79 @@ def test_an_older_state_and_an_older_message_are_read_by_younger_code() -> None:
     asyncio.run(main())
 
 
+def test_a_step_that_sends_a_message_of_a_younger_kind_says_the_same() -> None:
+    def older() -> tuple[Any, Any]:
+        class Bill(Message):
+            euros: int
+
+        class Till(GenAgent):
+            bills: list[int] = []
+
+            async def arequest(self, message: Message) -> AsyncGenerator[Message]:
+                self.emit("billed", Bill(euros=3))
+                yield Bill(euros=4, receiver="log")
+                await self.effect("print", lambda: None, repeats="pure")
+                self.bills.append(4)
+
+        return Till, Bill
+
+    def younger(cents: int) -> tuple[Any, Any]:
+        class Bill(Message):
+            version: ClassVar[int] = 2
+            cents: int
+            currency: str = "EUR"
+
+        class Till(GenAgent):
+            cents: list[int] = []
+
+            @classmethod
+            def upcast_state(cls, fields: dict[str, Any]) -> dict[str, Any]:
+                bills = fields.pop("bills", None)
+                return fields if bills is None else {**fields, "cents": [100 * bill for bill in bills]}
+
+            async def arequest(self, message: Message) -> AsyncGenerator[Message]:
+                self.emit("billed", Bill(cents=300))
+                yield Bill(cents=cents, receiver="log")
+                await self.effect("print", lambda: None, repeats="pure")
+                self.cents.append(cents)
+
+        return Till, Bill
+
+    class Log(GenAgent):
+        def missing(self, message: Message) -> None:
+            pass
+
+    def shop(till: Any) -> GenNetwork:
+        return GenNetwork(id="n", agents=[till(id="till"), Log(id="log")], links=[("till", "billed", "log")])
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        till, bill = older()
+        async with shop(till).run(Message(receiver="till"), journal=journal) as run:
+            pass
+        rest = await killed(journal, run.id, known)
+        till, new_bill = younger(400)
+
+        @upcast(kind_of(bill), new_bill)
+        def cents(fields: dict[str, Any]) -> dict[str, Any]:
+            euros = fields.pop("euros")
+            return {**fields, "cents": 100 * euros}
+
+        network = shop(till)
+        async with network.resume(rest, run.id):
+            pass
+        assert network["till"].cents == [400]  # type: ignore[attr-defined]
+        await shop(till).replay(rest, run.id)
+        await shop(till).replay(journal, run.id)
+
+        till, new_bill = younger(500)  # the same version, which says something else
+        upcast(kind_of(bill), new_bill)(cents)
+        with pytest.raises(Diverged, match="message 2"):
+            await shop(till).replay(journal, run.id)
+
+    asyncio.run(main())
+
+
 def test_other_code_than_was_recorded_is_found_out() -> None:
     class Other(Cook):
         async def arequest(self, message: Message) -> Message:
@@ -600,6 +674,220 @@ def test_what_is_said_of_the_pieces_of_an_answer_is_heard_when_the_answer_is_on_
     asyncio.run(main())
 
 
+def test_a_replay_ends_where_all_that_ended_was_done_by_one_whom_a_step_brought_that_did_not() -> None:
+    class Host(GenAgent):
+        async def arequest(self, message: Message) -> None:
+            self.network.add(Guest(id="anna"))
+            await self.send(Message(method="news", body="hello", receiver="anna"))
+            await self.call(Message(method="ask", body="And now?"))
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        root = Message(sender="boss", receiver="host")
+        async with GenNetwork(id="house", agents=[Host(id="host")]).run(root, journal=journal) as run:
+            pass
+        again = GenNetwork(id="house", agents=[Host(id="host")]).replay(journal, run.id)
+        assert (await asyncio.wait_for(again, 10)).sent == 3
+
+    asyncio.run(main())
+
+
+def test_what_waits_for_somebody_who_is_yet_to_come_goes_to_no_namesake() -> None:
+    class Host(GenAgent):
+        async def arequest(self, message: Message) -> None:
+            if message.body == "begin":
+                self.network.add(Guest(id="anna"))
+                await self.send(Message(method="news", body="hello", receiver="anna"))
+                await self.effect("greet", lambda: None, repeats="pure")
+
+    def house() -> GenNetwork:
+        return GenNetwork(id="house", agents=[Host(id="host"), GenNetwork(id="attic", agents=[Guest(id="anna")])])
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        async with house().run(Message(body="begin", receiver="host"), journal=journal) as run:
+            pass
+
+        def said(fact: Fact) -> bool:
+            return isinstance(fact, Sent) and fact.receiver == "anna"
+
+        rest = await killed(journal, run.id, said)
+        network = house()
+        async with network.resume(rest, run.id):
+            pass
+        assert network["anna"].heard_of == ["hello"]  # type: ignore[attr-defined]
+        assert network["attic/anna"].heard_of == []  # type: ignore[attr-defined]
+        await house().replay(rest, run.id)
+
+    asyncio.run(main())
+
+
+def test_the_state_of_one_whose_removal_does_not_count_yet_is_kept() -> None:
+    class Worker(GenAgent):
+        done: int = 0
+
+        async def arequest(self, message: Message) -> None:
+            await self.delay(0.01)
+            self.done += 1
+
+    class Chief(GenAgent):
+        async def arequest(self, message: Message) -> None:
+            self.network.remove("worker")
+            await self.call(Message(method="ask", body="Was that right?", receiver=message.sender))
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        network = GenNetwork(id="n", agents=[Worker(id="worker"), Chief(id="chief")])
+        async with network.run(journal=journal) as run:
+            for receiver in ("worker", "chief"):
+                await run.send(Message(sender="boss", receiver=receiver))
+        assert run.status == "waiting"
+        opened = await journal.open(run.id)
+        assert [sent.receiver for sent in opened.pending] == [
+            "chief"
+        ]  # whose step may be repeated, or fail the next time
+        assert b'"done":1' in opened.states["worker"][0].body
+
+    asyncio.run(main())
+
+
+# ---------------------------------------------------------------------------------------------- the same objects again
+
+
+class Registrar(GenAgent):
+    """Changes everything in reach, and only then waits."""
+
+    asked: list[str] = []
+    limit: int = 1
+
+    @cached_property
+    def first(self) -> str:
+        return self.asked[0]
+
+    async def arequest(self, message: Message) -> Message:
+        self.asked.append(message.body)
+        assert self.first == self.asked[0]
+        hall = self.network
+        old = hall.remove("old")
+        hall.add(Guest(id="old", heard_of=["a namesake"]))
+        hall.add(Guest(id=message.body))
+        hall.link(self, "news", message.body)
+        assert isinstance(old, Guest)
+        old.heard_of.append("it has to go")
+        answer = await self.call(Message(method="ask", body=f"{message.body}?", receiver=message.sender))
+        if answer.body == "fail":
+            raise ValueError("as written")
+        self.emit("news", Message(body=answer.body))
+        return message.reply(body=f"{message.body}: {answer.body}")
+
+
+class Guest(GenAgent):
+    heard_of: list[str] = []
+
+    def news(self, message: Message) -> None:
+        self.heard_of.append(message.body)
+
+
+def hall() -> GenNetwork:
+    return GenNetwork(id="hall", agents=[Registrar(id="host"), Guest(id="old"), Guest(id="last")])
+
+
+def everything(network: GenNetwork) -> dict[str, Any]:
+    return {agent.id: agent.model_dump() for agent in network} | {"links": list(network.links)}
+
+
+def test_what_an_interrupted_step_changed_is_taken_back_in_objects_that_go_on() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        network, before = hall(), everything(hall())
+        async with network.run(Message(body="anna", sender="boss", receiver="host"), journal=journal) as run:
+            pass
+        assert run.status == "waiting"
+        assert run.result is not None
+        assert everything(network) != before
+        async with network.resume(journal, run.id):
+            pass  # which waits once more, and changes it all once more
+        changed = everything(network)
+        fresh = hall()
+        async with fresh.resume(journal, run.id):
+            pass
+        assert changed == everything(fresh)
+        fail = run.result.reply(body="fail", sender="boss")
+        with pytest.raises(AgentFailed, match="as written"):
+            async with network.fork(journal, run.id, at=run.result.id) as fork:
+                await fork.send(fail)
+        yes = run.result.reply(body="yes", sender="boss")
+        for which in (network, fresh):
+            kept = MemoryJournal()
+            await kept.write(run.id, await facts_of(journal, run.id))
+            async with which.resume(kept, run.id, yes) as last:
+                pass
+            assert last.status == "done"
+        assert everything(network) == everything(fresh)
+        assert network["host"].asked == ["anna"]  # type: ignore[attr-defined]
+        assert [agent.id for agent in network] == ["host", "last", "old", "anna"]
+        await network.replay(kept, run.id)
+        assert everything(network) == everything(fresh)
+
+    asyncio.run(main())
+
+
+def test_a_step_that_was_cancelled_has_changed_nothing_when_it_is_repeated() -> None:
+    class Broken(MemoryJournal):
+        async def write(self, run: str, facts: Sequence[Fact]) -> None:
+            if any(isinstance(fact, Ended) for fact in facts):
+                raise JournalFailed("disk full")
+            await super().write(run, facts)
+
+    class Sleepy(GenAgent):
+        count: int = 0
+        asleep: ClassVar[bool] = True
+
+        async def arequest(self, message: Message) -> None:
+            self.count += 1
+            await asyncio.sleep(1000 if self.asleep else 0)
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        network = GenNetwork(id="n", agents=[Sleepy(id="s")])
+        async with network.run(Message(receiver="s"), journal=journal) as run:
+            while not network["s"].count:  # type: ignore[attr-defined]
+                await asyncio.sleep(0)
+            run.cancel()
+        Sleepy.asleep = False
+        broken = Broken()
+        await broken.write(run.id, await facts_of(journal, run.id))
+        with pytest.raises(JournalFailed):  # the step ended, but the disk knows nothing of it
+            async with network.resume(broken, run.id):
+                pass
+        async with network.resume(journal, run.id):
+            pass
+        assert network["s"].count == 1  # type: ignore[attr-defined]
+
+    asyncio.run(main())
+
+
+def test_objects_that_another_run_has_changed_cannot_go_on() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        network = hall()
+        runs = []
+        for name in ("anna", "bert"):
+            async with network.run(Message(body=name, sender="boss", receiver="host"), journal=journal) as run:
+                pass
+            runs.append(run.id)
+            if name == "anna":
+                network["old"].heard_of.append("something")  # type: ignore[attr-defined]
+        with pytest.raises(NotResumable, match="another run has changed the object of 'h.*'.*build the network anew"):
+            async with network.resume(journal, runs[0]):
+                pass
+        async with network.resume(journal, runs[1]) as last:
+            pass
+        assert last.status == "waiting"
+
+    asyncio.run(main())
+
+
 # ---------------------------------------------------------------------------------------------- forks
 
 
@@ -618,6 +906,53 @@ def test_a_fork_shares_the_past_and_nothing_else() -> None:
         assert [one.parent for one in await journal.runs()] == [None, name]
         await kitchen().replay(journal, name)
         await kitchen().replay(journal, run.id)
+
+    asyncio.run(main())
+
+
+def test_who_edits_a_message_edits_it_for_all_who_hear_it_and_for_what_answers_it() -> None:
+    class Speaker(GenAgent):
+        async def arequest(self, message: Message) -> None:
+            self.emit("news", Message(body="rain"))
+            await self.effect("wait", lambda: None, repeats="pure")
+
+    class Echo(GenAgent):
+        heard_of: list[str] = []
+
+        async def anews(self, message: Message) -> Message:
+            self.heard_of.append(message.body)
+            return message.reply(method="again", body="?", receiver=self)
+
+        async def aagain(self, message: Message) -> None:
+            assert message.reply_to is not None
+            answer = await self.call(Message(method="ask", body=f"{message.reply_to.body}?"))
+            self.heard_of.append(f"{message.reply_to.body}: {answer.body}")
+
+    def square() -> GenNetwork:
+        agents = [Speaker(id="speaker"), Echo(id="one"), Echo(id="two")]
+        return GenNetwork(id="n", agents=agents, links=[("speaker", "news", "one"), ("speaker", "news", "two")])
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        async with square().run(Message(receiver="speaker"), journal=journal) as run:
+            pass
+        news = next(fact for fact in await facts_of(journal, run.id) if isinstance(fact, Sent) and fact.event)
+        async with square().fork(journal, run.id, at=news.id, edit={"body": "sun"}) as fork:
+            pass
+        edits = [fact for fact in await facts_of(journal, fork.id) if isinstance(fact, Sent) and fact.edited]
+        assert [edit.receiver for edit in edits] == ["one", "two"]
+        for name in ("one", "two"):
+            (question,) = [
+                sent
+                for sent in await facts_of(journal, fork.id)
+                if isinstance(sent, Sent) and sent.sender == name and sent.method == "ask"
+            ]
+            network = square()
+            answer = Message(body="yes", sender="boss", receiver=name, reply_to=Message(id=question.id))
+            async with network.resume(journal, fork.id, answer):
+                pass
+            assert network[name].heard_of == ["sun", "sun: yes"]  # type: ignore[attr-defined]
+            await square().replay(journal, fork.id)
 
     asyncio.run(main())
 
