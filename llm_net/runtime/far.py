@@ -73,6 +73,7 @@ class FarHandling:
         self._seed: str | None = more.get("random")
         self._random: Random | None = None
         self.source: Source | None = self if self._ids is not None else None
+        self._begun = self._cancelled = False
         self._questions = 0
         self._asked: dict[int, Future[Any]] = {}
         self._calls: dict[int, Callable[[bytes], Awaitable[None]]] = {}
@@ -137,6 +138,10 @@ class FarHandling:
         return table.find(kind, self.heard.name) or table.find(kind, self.message.method)
 
     async def _run(self, handler: Handler | None, value: object = _END) -> None:
+        self._begun = True
+        if self._cancelled:  # before its first step: a task that is cancelled then makes none
+            self._end(b"e", far(RunCancelled()))
+            return
         origin.set(self)
         try:
             if value is _END:
@@ -190,8 +195,9 @@ class FarHandling:
 
     def cancel(self) -> None:
         """End the handler."""
-        if self.task is not None:
+        if self._begun and self.task is not None:
             self.task.cancel()
+        self._cancelled = True
 
     async def _send_value(self, value: object) -> None:
         """Send what a handler gave that is not one message: it may be, or make, several."""

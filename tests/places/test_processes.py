@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from llm_net import GenAgent, GenNetwork, Limits, Message, Retry, Run
-from llm_net.errors import AgentFailed, LlmNetError, NodeLost, NotMovable, PlaceError
+from llm_net.errors import AgentFailed, LlmNetError, NodeLost, NotMovable
 from llm_net.places import Processes
 from llm_net.ports import Observation, Runtime
 from llm_net.runtime.local import LocalRuntime
@@ -286,7 +286,7 @@ def test_every_example_says_the_same(example: Path, monkeypatch: pytest.MonkeyPa
     if example.stem == "human_approval":
         pytest.skip("it keeps a journal of its own, over two lives")
     near = told_by(example, monkeypatch, None)
-    runtime = Processes(workers=1)
+    runtime = Processes(workers=1, agents=["barista"] if example.stem == "human" else None)  # a worker has no console
     asyncio.run(runtime.__aenter__())
     try:
         far = told_by(example, monkeypatch, runtime)
@@ -431,9 +431,8 @@ def test_a_script_without_its_main_guard_is_told_so_in_one_sentence(tmp_path: Pa
     """)  # fmt: skip
     out, error = process.communicate(timeout=20)
     assert process.returncode == 1
-    last = error.strip().splitlines()[-1]
-    assert "PlaceError" in error
-    assert "__name__ == '__main__'" in error, last
+    assert "CarrierFailed: " in error
+    assert "put that under `if __name__ == '__main__':`" in error
 
 
 def test_ctrl_c_ends_the_workers_too(tmp_path: Path) -> None:
@@ -504,4 +503,3 @@ def test_an_agent_that_shall_move_and_cannot_is_an_error_with_the_reason() -> No
 def test_a_runtime_needs_a_worker() -> None:
     with pytest.raises(ValueError, match="at least one worker"):
         Processes(workers=0)
-    assert issubclass(NotMovable, PlaceError)
