@@ -9,9 +9,9 @@ PIECE   a piece of what a model says                PIECE   likewise, of a model
 CANCEL  end a step                                  DROP    nobody waits for this question any more
 MOVE    agents, or their state, anew                CHANGE  who came or left by the doing of a step
 CHANGE  who came or left
-STATES  give back the state of these                STATES  here it is
-CLOSE   stop the agents, then give back the         CLOSED  what stopping raised; or, with nothing: that is all
-        state of these
+STATES  give back the state of these agents         STATES  here they are
+CLOSE   the run is over: stop the agents, and       CLOSED  what stopping raised; with nothing: it is done
+        give back the state of these                LEAVE   this node wants to go
 """
 
 from __future__ import annotations
@@ -148,7 +148,9 @@ def near(data: bytes | Mapping[str, Any]) -> BaseException:
     said = from_json(data) if isinstance(data, bytes) else data
     kind, text = str(said["kind"]), str(said["text"])
     found = _errors().get(kind)
-    facts = {name: _FACTS[name].validate_python(value) if name in _FACTS else value for name, value in said["facts"].items()}
+    facts = {
+        name: _FACTS[name].validate_python(value) if name in _FACTS else value for name, value in said["facts"].items()
+    }
     if found is None:
         error: BaseException = FarError(kind, text)
     elif issubclass(found, LlmNetError):

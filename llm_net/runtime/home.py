@@ -108,7 +108,6 @@ class Errand:
     node: FarNode | None = None
     task: Task[None] | None = None
     """Who sees to it; nobody as long as nothing has to be waited for."""
-    begun: bool = False  # whether that has made its first step
     wanted: deque[tuple[int, int, list[Any]]] = field(default_factory=deque)
     """What the handler itself wants done next: a kind of frame, its question, what it says."""
     arrived: Future[None] | None = None
@@ -119,6 +118,8 @@ class Errand:
     """What an event that was emitted raised: met at the next step."""
     doing: int = 0  # the question that is being seen to
     dropped: bool = False
+    begun: bool = False  # whether its task has begun
+    ended: bool = False  # whether its handler has ended, there or here
     inside: dict[int, Task[None]] = field(default_factory=dict)
     asked: dict[int, Future[bytes]] = field(default_factory=dict)
     streams: dict[int, asyncio.Queue[bytes | BaseException]] = field(default_factory=dict)
@@ -205,7 +206,7 @@ class FarNode:
         if not self.ready.done():
             self.ready.set_exception(self.lost)
         if self.states is not None and not self.states.done():
-            self.states.set_exception(self.lost)
+            self.states.set_result(b"[]")
         self._home.lost(self)
         for errand in list(self.errands.values()):
             errand.lose(self.lost)
@@ -422,9 +423,7 @@ class Home:
         for node in left:
             self._leave(node)
         for node in left:
-            await self._take_back(node, node.states)
-            await self._in_time(node.closed)
-            node.link.close()
+            await self._left(node)
         for seat in self._seats.values():
             cell = self.run.run.cell_of(seat.agent)
             cell.handlers, cell.started = {}, False
@@ -441,11 +440,27 @@ class Home:
         node.states = self.run.loop.create_future()
         node.link.send(frame(frames.CLOSE, 0, 0, to_json([seat.number for seat in wanted])))
 
-    async def _take_back(self, node: FarNode, states: Future[bytes] | None) -> None:
-        """Give agents here the state that they have there."""
-        if states is not None and await self._in_time(states) and states.exception() is None:
-            for number, fields in from_json(states.result()):
-                self._write(self.manifest.agents[number], fields)
+    async def _left(self, node: FarNode) -> None:
+        await self._read_states(node)
+        await self._in_time(node.closed)
+        node.link.close()
+
+    async def _take_back(self, node: FarNode, seat: Seat) -> None:
+        """Give an agent here the state that it has there."""
+        async with node.asking:
+            if node.lost is None:
+                node.states = self.run.loop.create_future()
+                node.link.send(frame(frames.STATES, 0, 0, to_json([seat.number])))
+                if await self._read_states(node):
+                    seat.worked = False
+
+    async def _read_states(self, node: FarNode) -> bool:
+        assert node.states is not None
+        if not await self._in_time(node.states):
+            return False
+        for number, fields in from_json(node.states.result()):
+            self._write(self.manifest.agents[number], fields)
+        return True
 
     def _write(self, agent: GenAgent, fields: Mapping[str, object]) -> None:
         self.manifest.write(agent, {name: to_json(value) for name, value in fields.items()})
@@ -488,29 +503,38 @@ class Home:
 
     def _follow_up(self, errand: Errand, work: Coroutine[Any, Any, object]) -> None:
         """Have a task see to an errand from now on."""
-        self.run.run.aloof -= 1
-        self._begin_task(errand, work)
-
-    def _begin_task(self, errand: Errand, work: Coroutine[Any, Any, object]) -> None:
         run = self.run.run
         context = run.context.copy()
         context.run(origin.set, errand.handling)
         errand.task = task = self.run.loop.create_task(self._to_its_end(errand, work), context=context)
         errand.handling.body = errand
+        run.aloof -= 1
         run.tasks[task] = None
+        errand.begun = False
+        task.add_done_callback(partial(self._never_begun, errand, work))
 
-        def ended(task: Task[None]) -> None:
-            if not errand.begun:  # it was cancelled before its first step
-                work.close()
-                run.tasks.pop(task, None)
-                self._begin_task(errand, self._call_back(errand))
+    def _never_begun(self, errand: Errand, work: Coroutine[Any, Any, object], task: Task[None]) -> None:
+        """A task that was cancelled before it began has done nothing: another one sees to the end."""
+        if not errand.begun:
+            work.close()
+            self.run.run.tasks.pop(task, None)
+            self.run.run.aloof += 1
+            self._follow_up(errand, self._cancelled(errand))
 
-        task.add_done_callback(ended)
+    async def _unless_over(self) -> None:
+        if self.run.run.over:
+            raise asyncio.CancelledError
+
+    async def _cancelled(self, errand: Errand) -> object:
+        node = errand.node
+        if node is None or errand.number not in node.errands:
+            raise asyncio.CancelledError
+        return await self._go_on(node, errand)
 
     async def _to_its_end(self, errand: Errand, work: Coroutine[Any, Any, object]) -> None:
-        errand.begun = True
         handling = errand.handling
         engine, run = handling.engine, self.run.run
+        errand.begun = True
         try:
             value = await work
             if isinstance(value, Message) and (full := engine.post(handling, value, None)) is not None:
@@ -531,6 +555,7 @@ class Home:
 
     async def _in_turn(self, errand: Errand) -> object:
         """Have a message handled as soon as its agent has a node: on another one, if that is lost and there is a record."""
+        await self._unless_over()
         if not self.ready.done():
             await asyncio.shield(self.ready)
         handling = errand.handling
@@ -558,46 +583,42 @@ class Home:
             await node.link.room()
             return await self._follow(node, errand)
         except asyncio.CancelledError:
-            return await self._recalled(node, errand)
+            if (end := await self._recall(node, errand)) is not None:
+                return self._take_end(errand, *end)
+            raise
         finally:
             self._forget(node, errand)
 
     async def _go_on(self, node: FarNode, errand: Errand) -> object:
         """See to what a handler wants that has to be waited for."""
         try:
+            await self._unless_over()
             return await self._follow(node, errand)
         except asyncio.CancelledError:
-            return await self._recalled(node, errand)
+            if (end := await self._recall(node, errand)) is not None:
+                return self._take_end(errand, *end)
+            raise
         finally:
             self._forget(node, errand)
 
     def _forget(self, node: FarNode, errand: Errand) -> None:
+        errand.ended = True
         node.forget(errand)
         for task in list(errand.inside.values()):
             task.cancel()
 
-    async def _recalled(self, node: FarNode, errand: Errand) -> object:
-        """Cancel a handler, and end as it does."""
-        if node.lost is None:
-            node.link.send(frame(frames.CANCEL, errand.number))
-            if (end := await self._ended(node, errand)) is not None:
-                return self._take_end(errand, *end)
-        raise asyncio.CancelledError
-
-    async def _call_back(self, errand: Errand) -> object:
-        if (node := errand.node) is None:
-            raise asyncio.CancelledError
-        try:
-            return await self._recalled(node, errand)
-        finally:
-            self._forget(node, errand)
+    async def _recall(self, node: FarNode, errand: Errand) -> list[Any] | None:
+        if node.lost is not None:
+            return None
+        node.link.send(frame(frames.CANCEL, errand.number))
+        return await self._ended(node, errand)
 
     def cancel(self) -> None:
         """The run is over."""
         for node in self.nodes:
             for errand in list(node.errands.values()):
                 if errand.task is None:
-                    self._follow_up(errand, self._call_back(errand))
+                    self._follow_up(errand, self._go_on(node, errand))
 
     def want(self, node: FarNode, errand: Errand, kind: int, question: int, said: list[Any]) -> None:
         """A handler wants something done: at once, where nothing has to be waited for."""
@@ -744,11 +765,7 @@ class Home:
         try:
             await old.idle(seat)
             if old.lost is None and seat.worked:
-                async with old.asking:
-                    old.states = self.run.loop.create_future()
-                    old.link.send(frame(frames.STATES, 0, 0, to_json([seat.number])))
-                    await self._take_back(old, old.states)
-                seat.worked = False
+                await self._take_back(old, seat)
             if old.lost is None:
                 seat.node, seat.fresh = to, False
         finally:
@@ -899,7 +916,7 @@ class Home:
     def do_now(self, node: FarNode, errand: Errand, kind: int, said: list[Any]) -> None:
         """Do what a handler does not wait for. If it cannot be done the handler would not have come further: what it emits after
         that is not heard, until it has met the error."""
-        if errand.deferred is not None:
+        if errand.deferred is not None or errand.ended:
             return
         token = origin.set(errand.handling)
         try:
@@ -1003,9 +1020,7 @@ class Home:
         changed, node.changed = node.changed, set()
         networks = [cast(GenNetwork, self.manifest.agents[number]) for number in sorted(changed)]
         new = [
-            self.manifest.agents[number]
-            for number in self.manifest.numbers_in(networks)
-            if number not in node.known
+            self.manifest.agents[number] for number in self.manifest.numbers_in(networks) if number not in node.known
         ]
         node.known.update(self.manifest.numbers_in(new))
         rolls = [[self.manifest.number(network), self.manifest.roll(network)] for network in networks]

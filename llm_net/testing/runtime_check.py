@@ -9,7 +9,6 @@ import asyncio
 import os
 from collections import Counter, defaultdict
 from collections.abc import (
-    AsyncGenerator,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -23,13 +22,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from llm_net.address import AbstractObject, Address, Reference
 from llm_net.base import DEFAULT_LIMITS, GenAgent, GenNetwork, call
-from llm_net.chat import Completion, Price, Request, Settings, TextDelta, Usage, user
+from llm_net.chat import Price, Request, Settings, TextDelta, Usage, user
 from llm_net.dispatch import blocking, every
 from llm_net.errors import (
     AgentFailed,
@@ -42,7 +41,6 @@ from llm_net.errors import (
     LimitReached,
     MailboxFull,
     ModelError,
-    NodeLost,
     NotHandling,
     NotUnderstood,
     RunCancelled,
@@ -55,12 +53,12 @@ from llm_net.limits import Limits
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.mailbox import Mailbox
 from llm_net.message import Message
-from llm_net.ports import Journal, Model, Observation, Observer, Run, Runtime
+from llm_net.ports import Journal, Observation, Observer, Run, Runtime
 from llm_net.record import Begun, Effect, Ended, Fact, Finished, Sent
 from llm_net.runtime.local import LocalRuntime
 from llm_net.runtime.state import stored
 from llm_net.supervision import Directive, Failure, Retry
-from llm_net.testing.probe import Probe, Recorder, check_sum
+from llm_net.testing.probe import Recorder, check_sum
 
 LONG = 10**6
 """Seconds that no check waits."""
@@ -1060,7 +1058,7 @@ class Gathers(GenAgent):
             await self._asked("now", "fails")
         except AgentFailed as failed:
             yield message.reply(body=failed.agent)
-        yield message.reply(body=await self._asked("now", "fails", k=1))
+        yield message.reply(body=await self._asked("now", "soon", k=1))
         try:
             await self.call(Message(receiver="late"), timeout=0.01)
         except CallTimeout as error:
@@ -1138,7 +1136,10 @@ class Colours(GenAgent):
         yield message.reply(body="mended")
 
     def tell(self, message: Message) -> tuple[Message, ...]:
-        return (Message(method="note", body="one", receiver="notes"), Message(method="note", body="two", receiver="notes"))
+        return (
+            Message(method="note", body="one", receiver="notes"),
+            Message(method="note", body="two", receiver="notes"),
+        )
 
     def log(self, message: Message) -> str:
         return "no message"
@@ -1153,9 +1154,7 @@ async def _check_colours(place: _Place) -> None:
         await _same(place, build, Message(method=method, receiver="colours"))
 
 
-async def _same(
-    place: _Place, build: Callable[[], GenAgent], *roots: Message, one_by_one: bool = False
-) -> _Played:
+async def _same(place: _Place, build: Callable[[], GenAgent], *roots: Message, one_by_one: bool = False) -> _Played:
     """Play something here and there, and see that it is the same: messages, ends, results, observations, and the agents."""
     network, recorder = build(), Recorder()
     played = await place.play(network, *roots, observers=[recorder] if place.watched else [], one_by_one=one_by_one)
@@ -1501,7 +1500,13 @@ async def _check_nesting(place: _Place) -> None:
         deep = Chief(id="deep", agents=[Echo(id="echo"), Hears(id="hears")])
         deep.link(deep, "passed", "hears")
         middle = Chief(id="middle", agents=[deep, Echo(id="echo"), Caller(id="inner", to="echo")])
-        agents = [middle, Caller(id="caller", to="middle/deep"), Caller(id="finder", to="deep"), Notes(id="notes"), Echo(id="echo")]
+        agents = [
+            middle,
+            Caller(id="caller", to="middle/deep"),
+            Caller(id="finder", to="deep"),
+            Notes(id="notes"),
+            Echo(id="echo"),
+        ]
         network = GenNetwork(id="net", agents=agents)
         network.link("middle", "passed", "notes")
         return network
@@ -1710,11 +1715,15 @@ class Brings(Reader):
 async def _check_models(place: _Place) -> None:
     def borrows() -> GenNetwork:
         return GenNetwork(
-            id="net", agents=[Reader(id="reader", model=_model()), Notes(id="notes")], links=[("reader", "piece", "notes")]
+            id="net",
+            agents=[Reader(id="reader", model=_model()), Notes(id="notes")],
+            links=[("reader", "piece", "notes")],
         )
 
     def brings() -> GenNetwork:
-        return GenNetwork(id="net", agents=[Brings(id="reader"), Notes(id="notes")], links=[("reader", "piece", "notes")])
+        return GenNetwork(
+            id="net", agents=[Brings(id="reader"), Notes(id="notes")], links=[("reader", "piece", "notes")]
+        )
 
     for build in (borrows, brings):
         played = await _same(place, build, *(Message(receiver="reader", body=body) for body in ("bees", "tea")))
@@ -1780,7 +1789,12 @@ class Forger(GenAgent):
     refused: int = 0
 
     async def arequest(self, message: Message) -> AsyncIterator[Message]:
-        forged: list[AbstractObject] = [Reference("victim"), self.network["victim"], Reference("stranger"), Echo(id="victim")]
+        forged: list[AbstractObject] = [
+            Reference("victim"),
+            self.network["victim"],
+            Reference("stranger"),
+            Echo(id="victim"),
+        ]
         for sender in forged:
             note = Message(sender=sender, receiver="notes", method="note", body="forged")
             for way in (self.send, self.call):
@@ -1918,7 +1932,9 @@ async def _check_large(place: _Place) -> None:
     for size in (100_000, 10_000_000):
         network = GenNetwork(id="net", agents=[weighs := Weighs(id="weighs"), Echo(id="echo")])
         played = await place.play(network, Message(receiver="weighs", body="é" * (size // 2)))
-        _is((played.error, len(played.result), weighs.longest), (None, size // 2, size // 2), "what came of a long text")
+        _is(
+            (played.error, len(played.result), weighs.longest), (None, size // 2, size // 2), "what came of a long text"
+        )
 
 
 class Talks(GenAgent):
@@ -1935,7 +1951,9 @@ async def _check_threads_of_messages(place: _Place) -> None:
     limits = replace(DEFAULT_LIMITS, messages=3_000, depth=None)
     played = await place.play(network, Message(receiver="a"), limits=limits)
     _is(played.run.status, "limited", "how a talk without end ends")
-    assert len(list(played.messages[-1].thread())) > 2_900, f"{len(list(played.messages[-1].thread()))} of 3,000 in the thread"
+    assert len(list(played.messages[-1].thread())) > 2_900, (
+        f"{len(list(played.messages[-1].thread()))} of 3,000 in the thread"
+    )
 
 
 class Counts(GenAgent):
@@ -2027,7 +2045,9 @@ def _said_by(facts: Iterable[Fact]) -> Counter[tuple[object, ...]]:
             case Begun():
                 said["begun", fact.network] += 1
             case Sent():
-                said["sent", fact.kind, fact.method, fact.sender, fact.receiver, fact.depth, fact.waits, fact.event] += 1
+                said[
+                    "sent", fact.kind, fact.method, fact.sender, fact.receiver, fact.depth, fact.waits, fact.event
+                ] += 1
             case Effect():
                 said["effect", fact.kind, fact.name, fact.repeats, fact.status, fact.input_tokens, fact.cost] += 1
             case Ended():
@@ -2065,7 +2085,10 @@ def _recorded_plays() -> Mapping[str, tuple[Callable[[], GenAgent], list[Message
         return GenNetwork(id="net", agents=[Stumbles(id="s"), Notes(id="notes")], supervision=retry)
 
     return {
-        "doing": (doing, [Message(receiver="doer", body="cake"), Message(receiver="dices"), Message(receiver="reader")]),
+        "doing": (
+            doing,
+            [Message(receiver="doer", body="cake"), Message(receiver="dices"), Message(receiver="reader")],
+        ),
         "town": (_town, [Message(receiver="house/crier", body=body) for body in ("hello", "secret")]),
         "house": (
             _house,
@@ -2111,14 +2134,18 @@ class Patient(GenAgent):
 
 async def _check_resuming(place: _Place) -> None:
     journal = MemoryJournal()
-    network = GenNetwork(id="net", agents=[Patient(id="patient"), Notes(id="notes")], links=[("patient", "begun", "notes")])
+    network = GenNetwork(
+        id="net", agents=[Patient(id="patient"), Notes(id="notes")], links=[("patient", "begun", "notes")]
+    )
     async with place.run(network, Message(receiver="patient", body="x", sender="boss"), journal=journal) as run:
         pass
     _is(run.status, "waiting", "the status of a run that waits for an answer from outside")
     asked = [fact async for fact in journal.read(run.id) if isinstance(fact, Sent) and fact.method == "ask"]
     (question,) = asked
     network = GenNetwork(
-        id="net", agents=[patient := Patient(id="patient"), notes := Notes(id="notes")], links=[("patient", "begun", "notes")]
+        id="net",
+        agents=[patient := Patient(id="patient"), notes := Notes(id="notes")],
+        links=[("patient", "begun", "notes")],
     )
     answer = Message(sender="boss", receiver="patient", reply_to=Message(id=question.id), body="yes")
     again = network.resume(journal, run.id, answer, runtime=place.make())
@@ -2127,7 +2154,9 @@ async def _check_resuming(place: _Place) -> None:
     assert again.result is not None
     _is((again.status, again.result.body), ("done", "first x second yes"), "the end of a run that was resumed")
     _is((patient.done, notes.notes), (["first x", "second yes"], ["x"]), "the state of its agents")
-    fresh = GenNetwork(id="net", agents=[Patient(id="patient"), Notes(id="notes")], links=[("patient", "begun", "notes")])
+    fresh = GenNetwork(
+        id="net", agents=[Patient(id="patient"), Notes(id="notes")], links=[("patient", "begun", "notes")]
+    )
     await fresh.replay(journal, run.id)
 
 
