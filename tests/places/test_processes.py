@@ -436,8 +436,8 @@ def test_a_script_without_its_main_guard_is_told_so_in_one_sentence(tmp_path: Pa
     """)  # fmt: skip
     out, error = process.communicate(timeout=20)
     assert process.returncode == 1
-    assert "CarrierFailed: " in error
-    assert "put that under `if __name__ == '__main__':`" in error
+    assert "PlaceUnavailable: " in error
+    assert "`if __name__ == '__main__':`" in error
 
 
 def test_ctrl_c_ends_the_workers_too(tmp_path: Path) -> None:
