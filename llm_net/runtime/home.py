@@ -47,6 +47,7 @@ from llm_net.runtime.frames import (
 )
 from llm_net.runtime.handling import LocalHandling, OnNode
 from llm_net.runtime.moving import Manifest, modules_of, why_not
+from llm_net.runtime.place import Place
 from llm_net.runtime.recorder import COMPLETION
 from llm_net.runtime.run import LocalRun
 from llm_net.wire import Line
@@ -240,11 +241,7 @@ class FarNode:
     def _hear(self, data: bytes) -> None:
         try:
             self._take(data)
-        except (
-            LlmNetError,
-            ValueError,
-            LookupError,
-        ) as wrong:  # it does not speak as agreed: whoever it is, it is not ours
+        except Exception as wrong:  # it does not speak as agreed: whoever it is, it is not ours
             self.link.close()
             self._broken(NodeLost(self.link.far, f"it said what cannot be understood: {wrong}"))
 
@@ -885,6 +882,8 @@ class Home:
             place = place.parent
         network = None if place.network is None else self.manifest.number(place.network)
         more: dict[str, Any] = {}
+        if _calls_back(handling):
+            more["hears"] = True
         if handling.heard is not None:
             more["heard"] = [handling.heard.name, handling.heard.path]
         if (step := handling.step) is not None:
@@ -1143,6 +1142,18 @@ class Home:
         for seat in self._seats.values():
             if seat.node is node:
                 seat.worked = False
+
+
+def _calls_back(handling: LocalHandling) -> bool:
+    """Whether somebody at home may hear what the agent emits: a callback, or whoever hears what a network makes of it."""
+    if handling.agent._callbacks:
+        return True
+    place: Place | None = handling.place
+    while place is not None and (network := place.network) is not None:
+        if network._callbacks or type(network).boundary is not GenNetwork.boundary:
+            return True
+        place = place.parent
+    return False
 
 
 class Nobody:

@@ -164,7 +164,8 @@ class LocalRun:
         self._journal = journal
         self.past = past  # what it goes on with
         self.watched = bool(observers) or journal is not None
-        self.special = self.watched  # over, observed, recorded, or with deadlines: more to do for each message
+        # over, observed, recorded, with deadlines, or with callbacks on each message: more to do for each of them
+        self.special = self.watched or GenAgent.hooked
         self.sent = 0
         self.ended = 0
         self.spare = 0  # callbacks under way, less ticks that wait: nothing is pending when sent == ended - spare
