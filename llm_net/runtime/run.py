@@ -307,8 +307,6 @@ class LocalRun:
         engine.runs.add(self)
         self._began = perf_counter()
         self._watch()
-        if self.limits.seconds is not None:
-            self._timers.add(engine.loop.call_later(self.limits.seconds, self.limit_reached, "seconds"))
         try:
             if self._away is not None:
                 self._away.settle(self)
@@ -316,6 +314,8 @@ class LocalRun:
                 self.recorder = await opened(self, self._journal)
             if self._away is not None:
                 await self._away.begin()
+            if self.limits.seconds is not None and not self.over:
+                self._timers.add(engine.loop.call_later(self.limits.seconds, self.limit_reached, "seconds"))
             if self.root is not None:
                 self._post_from_outside(self.root)
         except BaseException as error:
