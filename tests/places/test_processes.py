@@ -99,7 +99,7 @@ async def played(play: Play, runtime: Runtime) -> tuple[str, Said, dict[str, Any
             await asyncio.sleep(0)
             for message in play.messages():
                 await run.send(message)
-            while run.status == "running" and run.statistics().pending:  # noqa: ASYNC110 - the run stays open
+            while run.status == "running" and run.statistics().pending:
                 await asyncio.sleep(0.01)
     except LlmNetError:
         pass
@@ -179,7 +179,9 @@ quick = st.one_of(
 any_act = st.one_of(
     quick,
     st.tuples(st.just("call"), names, st.sampled_from([None, None, 0.0, 0.01])),
-    st.tuples(st.just("gather"), st.lists(names, max_size=4), st.sampled_from([None, 1, 2]), st.sampled_from([None, 0.01])),
+    st.tuples(
+        st.just("gather"), st.lists(names, max_size=4), st.sampled_from([None, 1, 2]), st.sampled_from([None, 0.01])
+    ),
     st.tuples(st.just("both"), names, names),
     st.tuples(st.just("urgent"), names, times),
     st.tuples(st.just("sleep"), times),
@@ -190,7 +192,9 @@ links = st.lists(st.tuples(names, st.sampled_from(["said", "sung", "*"]), names)
 rules: list[Any] = ["skip", "skip", "restart", "stop", "escalate", Retry(times=2, delay=0.001, then="skip")]
 
 
-def stage(acts: dict[str, list[Any]], kinds: dict[str, int], homes: dict[str, int], heard: list[Any], rule: Any) -> GenNetwork:
+def stage(
+    acts: dict[str, list[Any]], kinds: dict[str, int], homes: dict[str, int], heard: list[Any], rule: Any
+) -> GenNetwork:
     networks = [GenNetwork(id=f"n{level}", supervision=rule) for level in range(3)]
     networks[0].add(networks[1])
     networks[1].add(networks[2])
@@ -205,7 +209,9 @@ def each(values: Any) -> Any:
     return st.fixed_dictionaries(dict.fromkeys(NAMES, values))
 
 
-async def performed(network: GenNetwork, runtime: Runtime, roots: list[str], ttl: int, stop: float | None = None) -> Any:
+async def performed(
+    network: GenNetwork, runtime: Runtime, roots: list[str], ttl: int, stop: float | None = None
+) -> Any:
     said = Said()
     run = network.run(limits=Limits(messages=300, depth=50, seconds=20), runtime=runtime, observers=[said])
     try:
@@ -246,7 +252,10 @@ def test_whatever_agents_do_elsewhere_every_run_ends_and_pairs_keep_their_order(
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(
-    each(st.lists(quick, min_size=1, max_size=3)), each(st.integers(0, 2)), links, st.lists(names, min_size=1, max_size=3)
+    each(st.lists(quick, min_size=1, max_size=3)),
+    each(st.integers(0, 2)),
+    links,
+    st.lists(names, min_size=1, max_size=3),
 )
 def test_the_same_program_says_the_same_elsewhere(
     kept: Processes, acts: Any, homes: Any, heard: Any, roots: list[str]
@@ -372,9 +381,7 @@ def test_nothing_is_left_of_a_run(body: str) -> None:
 def test_the_caller_is_told_that_the_node_is_lost(tmp_path: Path) -> None:
     network = two()
     mark = str(tmp_path / "died")
-    result = network.result_of(
-        Message(method="call_somebody", receiver="one", body=mark), runtime=Processes(workers=2)
-    )
+    result = network.result_of(Message(method="call_somebody", receiver="one", body=mark), runtime=Processes(workers=2))
     assert result.body == "NodeLost other"
 
 
