@@ -33,6 +33,7 @@
         InDoubt                a call that must not be repeated may have happened
         EffectFailed           what a call to the outside raised when it was recorded
       PlaceError
+        NoPlace                there is no such place, or nobody can live there
         NotMovable             an agent cannot live in another process
         NodeLost               the process in which an agent lived is gone
         CarrierFailed          nodes cannot reach each other
@@ -463,6 +464,17 @@ class EffectFailed(JournalError):
 
 class PlaceError(LlmNetError):
     """Agents cannot live, or live no more, where they were placed."""
+
+
+@dataclass(eq=False)
+class NoPlace(PlaceError):
+    """Where agents were placed, none can live."""
+
+    problem: str
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {self.cure}"
 
 
 @dataclass(eq=False)

@@ -11,11 +11,11 @@ from functools import partial
 
 from llm_net.address import AbstractObject
 from llm_net.carriers.links import Exchange
-from llm_net.errors import CarrierFailed, NodeLost, PlaceError
+from llm_net.errors import CarrierFailed, NodeLost, NoPlace
 from llm_net.limits import Limits
 from llm_net.message import Message, unique_id
-from llm_net.ports import Carrier, Clock, Journal, Link, Observer, Past
-from llm_net.runtime.home import Home
+from llm_net.ports import Carrier, Clock, Hosts, Journal, Link, Observer, Past
+from llm_net.runtime.home import Home, Share
 from llm_net.runtime.local import LocalRuntime
 from llm_net.runtime.node import Node
 from llm_net.runtime.run import LocalRun
@@ -44,7 +44,7 @@ def carrier_at(url: str, *, space: str = "default") -> Carrier:
         from llm_net.carriers.postgres import PostgresCarrier
 
         return PostgresCarrier(url, schema="llm_net_carrier" if space == "default" else f"llm_net_carrier_{space}")
-    raise PlaceError(f"no cluster at {url!r}: give nats://host:4222, or postgresql://host/database")
+    raise NoPlace(f"there is no cluster at {url!r}", "give nats://host:4222, or postgresql://host/database")
 
 
 class Cluster:
@@ -92,15 +92,19 @@ class Cluster:
         past: Past | None = None,
     ) -> LocalRun:
         """Prepare a run; nothing starts before it is entered."""
-        home = None
-        if past is None or not past.replay:
-            name = self._name or f"home-{unique_id()}"
-            home = Home(_Members(Exchange(self._make(), name, silent=self._silent), self._nodes), self._agents)
+        home = None if past is not None and past.replay else Home(Share(self.hosts(), self._agents))
         return self._local.run(network, root, limits=limits, observers=observers, journal=journal, past=past, away=home)
+
+    def hosts(self) -> Hosts:
+        """The nodes, for one run."""
+        name = self._name or f"home-{unique_id()}"
+        return _Members(Exchange(self._make(), name, silent=self._silent), self._nodes)
 
 
 class _Members:
     """The hosts of a Home: the nodes that are there."""
+
+    imports = False
 
     def __init__(self, exchange: Exchange, wanted: frozenset[str] | None) -> None:
         self._exchange = exchange
@@ -178,7 +182,7 @@ class _Members:
     async def _lease(self, name: str) -> float:
         lease = await self._exchange.carrier.lease(name, seconds=LEASE_SECONDS)
         if lease.holder != self._exchange.node:
-            raise PlaceError(f"the run is at home at {lease.holder!r}; it can go on here when that is gone")
+            raise NoPlace(f"the run is at home at {lease.holder!r}", "it can go on here when that is gone")
         return lease.until
 
     async def _keep(self, name: str, until: float, lost: Callable[[Exception], None]) -> None:
@@ -197,7 +201,7 @@ class _Members:
                 if loop.time() > until:
                     lost(failed)
                     return
-            except PlaceError as elsewhere:
+            except NoPlace as elsewhere:
                 lost(elsewhere)
                 return
 
