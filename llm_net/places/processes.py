@@ -67,11 +67,7 @@ class Processes:
         """The workers that are kept, or new ones for a run. Raises PlaceError where there can be none."""
         if sys.platform == "win32":
             raise NoPlace("worker processes need sockets that processes inherit, which Windows lacks", "use a cluster")
-        if pipes.in_worker:
-            raise NoPlace(
-                "a worker process starts worker processes, because it imports the program that does",
-                "put that under `if __name__ == '__main__':`",
-            )
+        pipes.refuse_in_worker()
         return self._kept or _Workers(self._number)
 
     async def __aenter__(self) -> Self:
