@@ -33,7 +33,7 @@
         InDoubt                a call that must not be repeated may have happened
         EffectFailed           what a call to the outside raised when it was recorded
       PlaceError
-        NoPlace                there is no such place, or nobody can live there
+        PlaceUnavailable       agents cannot live there, or not now
         NotMovable             an agent cannot live in another process
         NodeLost               the process in which an agent lived is gone
         CarrierFailed          nodes cannot reach each other
@@ -467,14 +467,13 @@ class PlaceError(LlmNetError):
 
 
 @dataclass(eq=False)
-class NoPlace(PlaceError):
-    """Where agents were placed, none can live."""
+class PlaceUnavailable(PlaceError):
+    """Agents cannot live there, or not now."""
 
     problem: str
-    cure: str
 
     def __str__(self) -> str:
-        return f"{self.problem}; {self.cure}"
+        return self.problem
 
 
 @dataclass(eq=False)

@@ -23,7 +23,7 @@ from time import perf_counter
 from types import ModuleType
 from typing import cast
 
-from llm_net.errors import NodeLost, NoPlace
+from llm_net.errors import NodeLost, PlaceUnavailable
 from llm_net.ports import LARGEST_FRAME, Link
 from llm_net.runtime.node import Node
 
@@ -185,11 +185,11 @@ class Pipe(asyncio.Protocol):
 
 
 def refuse_in_worker() -> None:
-    """Raise NoPlace where this process is a worker itself."""
+    """Raise PlaceUnavailable where this process is a worker itself."""
     if in_worker:
-        raise NoPlace(
-            "a worker process starts worker processes, because it imports the program that does",
-            "put that under `if __name__ == '__main__':`",
+        raise PlaceUnavailable(
+            "a worker process starts worker processes, because it imports the program that does; put that under "
+            "`if __name__ == '__main__':`",
         )
 
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from llm_net.address import AbstractObject
 from llm_net.carriers.links import Exchange
-from llm_net.errors import CarrierFailed, NodeLost, NoPlace
+from llm_net.errors import CarrierFailed, NodeLost, PlaceUnavailable
 from llm_net.limits import Limits
 from llm_net.message import Message, unique_id
 from llm_net.ports import Carrier, Clock, Hosts, Journal, Link, Observer, Past
@@ -40,11 +40,11 @@ def carrier_at(url: str, *, space: str = "default") -> Carrier:
         from llm_net.carriers.nats import NatsCarrier
 
         return NatsCarrier(url, space=space)
-    if scheme in ("postgresql", "postgres"):
+    if scheme in ("postgresql", "postgres") or "dbname=" in url:
         from llm_net.carriers.postgres import PostgresCarrier
 
         return PostgresCarrier(url, schema="llm_net_carrier" if space == "default" else f"llm_net_carrier_{space}")
-    raise NoPlace(f"there is no cluster at {url!r}", "give nats://host:4222, or postgresql://host/database")
+    raise PlaceUnavailable(f"no cluster at {url!r}: give nats://host:4222, or postgresql://host/database")
 
 
 class Cluster:
@@ -182,7 +182,7 @@ class _Members:
     async def _lease(self, name: str) -> float:
         lease = await self._exchange.carrier.lease(name, seconds=LEASE_SECONDS)
         if lease.holder != self._exchange.node:
-            raise NoPlace(f"the run is at home at {lease.holder!r}", "it can go on here when that is gone")
+            raise PlaceUnavailable(f"the run is at home at {lease.holder!r}; it can go on here when that is gone")
         return lease.until
 
     async def _keep(self, name: str, until: float, lost: Callable[[Exception], None]) -> None:
@@ -201,7 +201,7 @@ class _Members:
                 if loop.time() > until:
                     lost(failed)
                     return
-            except NoPlace as elsewhere:
+            except PlaceUnavailable as elsewhere:
                 lost(elsewhere)
                 return
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from llm_net.address import AbstractObject
-from llm_net.errors import NoPlace
+from llm_net.errors import PlaceUnavailable
 from llm_net.limits import Limits
 from llm_net.message import Message
 from llm_net.places.cluster import Cluster
@@ -68,4 +68,4 @@ def _place(word: Place | str) -> Place | None:
         return Processes(workers=1)
     if "://" in word:
         return Cluster(word)
-    raise NoPlace(f"no place is called {word!r}", 'say "here", "process", "nats://host:4222", or give an object')
+    raise PlaceUnavailable(f'no place is called {word!r}; say "here", "process", "nats://host:4222", or give an object')

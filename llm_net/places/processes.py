@@ -11,7 +11,7 @@ from typing import Self
 from llm_net.address import AbstractObject
 from llm_net.carriers import pipes
 from llm_net.carriers.pipes import Worker
-from llm_net.errors import NoPlace
+from llm_net.errors import PlaceUnavailable
 from llm_net.limits import Limits
 from llm_net.message import Message
 from llm_net.ports import Clock, Hosts, Journal, Link, Observer, Past
@@ -66,7 +66,9 @@ class Processes:
     def hosts(self) -> Hosts:
         """The workers that are kept, or new ones for a run. Raises PlaceError where there can be none."""
         if sys.platform == "win32":
-            raise NoPlace("worker processes need sockets that processes inherit, which Windows lacks", "use a cluster")
+            raise PlaceUnavailable(
+                "worker processes need sockets that processes inherit, which Windows lacks; use a cluster"
+            )
         pipes.refuse_in_worker()
         return self._kept or _Workers(self._number)
 

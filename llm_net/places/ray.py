@@ -12,7 +12,7 @@ from typing import Self, cast
 
 from llm_net.address import AbstractObject
 from llm_net.carriers import pipes
-from llm_net.errors import MissingDependency, NodeLost, NoPlace
+from llm_net.errors import MissingDependency, NodeLost, PlaceUnavailable
 from llm_net.limits import Limits
 from llm_net.message import Message
 from llm_net.ports import Clock, Hosts, Journal, Link, Observer, Past
@@ -24,6 +24,9 @@ from llm_net.runtime.run import LocalRun
 
 WINDOW = 1024 * 1024
 """Bytes that may wait to be carried before `room` waits."""
+
+GRACE = 5.0
+"""Seconds in which a link to an actor that is kept must have ended."""
 
 
 class Ray:
@@ -88,7 +91,7 @@ class Ray:
         return self._local.run(network, root, limits=limits, observers=observers, journal=journal, past=past, away=home)
 
     def hosts(self) -> Hosts:
-        """The actors that are kept, or new ones for a run. Raises NoPlace in an actor."""
+        """The actors that are kept, or new ones for a run. Raises PlaceUnavailable in an actor."""
         pipes.refuse_in_worker()
         return self._kept or self._new()
 
@@ -147,7 +150,9 @@ class _Actors:
         return await actor.link()
 
     async def release(self, links: Iterable[Link]) -> None:
-        if not self._keep:
+        if self._keep:
+            await asyncio.gather(*(actor.quiet() for actor in self._actors))
+        else:
             await self.end()
 
     async def end(self) -> None:
@@ -187,9 +192,9 @@ class _Actor:
         except TimeoutError:
             there = ", ".join(f"{name}: {many:g}" for name, many in sorted(_ray().cluster_resources().items()))
             problem = f"Ray started no actor with {dict(self._words)} within {self._patience:g} s; it has {there}"
-            raise NoPlace(problem, "ask for less, or add machines") from None
+            raise PlaceUnavailable(f"{problem}; ask for less, or add machines") from None
         except self._failure as failed:
-            raise NoPlace(f"an actor did not start: {_sentence(failed)}", "see Ray's logs") from failed
+            raise PlaceUnavailable(f"an actor did not start: {_sentence(failed)}; see Ray's logs") from failed
         end = _End(self.name)
         loop = asyncio.get_running_loop()
         self._tasks += [loop.create_task(self._give(number, end)), loop.create_task(self._take(number, end))]
@@ -212,6 +217,12 @@ class _Actor:
             end.came(b"")
         except self._failure as failed:
             end.lose(_sentence(failed))
+
+    async def quiet(self) -> None:
+        """Wait until nothing of the links that were closed is left."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=GRACE)
+        self._tasks = [task for task in self._tasks if not task.done()]
 
     async def end(self) -> None:
         """End it, and all that was waited for."""
@@ -361,7 +372,7 @@ class _Connection:
                     ray.init(address=address, include_dashboard=False, logging_level="ERROR")
                 except (ConnectionError, RuntimeError, ValueError) as failed:
                     problem = f"there is no Ray at {address or 'this machine'}: {_sentence(failed)}"
-                    raise NoPlace(problem, "start one with `ray start --head`") from failed
+                    raise PlaceUnavailable(f"{problem}; start one with `ray start --head`") from failed
                 self._ours = True
             self._users += 1
 

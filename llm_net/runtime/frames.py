@@ -4,13 +4,15 @@ home to node                                        node to home
 OPEN    a run, its agents and their state           READY   they are here, or why not
 HANDLE  a message for an agent: a step begins       POST CALL GATHER EMIT MODEL EFFECT DELAY  what the step wants done
 ANSWER  what came of a question of a step           END     the step is over: what it returned, or raised
+GO      an agent that failed goes on
 ASK     make the call to the outside now            TOLD    what that call gave
 PIECE   a piece of what a model says                PIECE   likewise, of a model that is there
 CANCEL  end a step                                  DROP    nobody waits for this question any more
 MOVE    agents, or their state, anew                CHANGE  who came or left by the doing of a step
 CHANGE  who came or left
-STATES  give back the agents' state                 STATES  here it is
-CLOSE   the run is over                             CLOSED  nothing of it is left
+STATES  give back the state of these agents         STATES  here they are
+CLOSE   the run is over: stop the agents, and       CLOSED  what stopping raised; with nothing: it is done
+        give back the state of these                LEAVE   this node wants to go
 """
 
 from __future__ import annotations
@@ -23,11 +25,11 @@ from typing import Any, Final, cast
 from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import from_json, to_json
 
-from llm_net.chat import Embeddings, Price, Request
+from llm_net.chat import Embeddings, Price, Request, Usage
 from llm_net.errors import FarError, LlmNetError
 
 OPEN, READY, HANDLE, POST, CALL, GATHER, EMIT, MODEL, EFFECT, DELAY = range(1, 11)
-END, ANSWER, ASK, TOLD, PIECE, CANCEL, DROP, MOVE, CHANGE, STATES, CLOSE, CLOSED, LEAVE = range(11, 24)
+END, ANSWER, ASK, TOLD, PIECE, CANCEL, DROP, MOVE, CHANGE, STATES, CLOSE, CLOSED, LEAVE, GO = range(11, 25)
 
 ROOM: Final = 0
 """No frame: what is left of a POST that has to wait until a mailbox has room."""
@@ -38,8 +40,12 @@ INSIDE: Final = 1 << 31
 NOWHERE: Final = 0xFFFFFFFF
 """In place of the number of a network: there is none around."""
 
-TO_AGENT = Struct("<II")
-"""The numbers of an agent, and of the network in whose context it handles a message."""
+TO_AGENT = Struct("<III?")
+"""The numbers of an agent, and of the network in whose context it handles a message; how often the agent has failed, as far as
+home knows; and whether this comes before what waits there."""
+
+GONE_ON = Struct("<II")
+"""The number of an agent that goes on, and how often it has failed, as far as home knows."""
 
 TIME = Struct("<d")
 
@@ -49,6 +55,9 @@ BODY: Final = 16 * 1024 * 1024
 _REQUEST = TypeAdapter(tuple[Request], config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
 EMBEDDINGS: TypeAdapter[Embeddings] = TypeAdapter(Embeddings)
 PRICE: TypeAdapter[Price | None] = TypeAdapter(Price | None)
+
+_FACTS: dict[str, TypeAdapter[Any]] = {"usage": TypeAdapter(Usage | None)}
+"""The fields of errors that are more than JSON."""
 
 _HEAD = Struct("<BII")
 _LENGTH = Struct("<I")
@@ -144,17 +153,20 @@ def near(data: bytes | Mapping[str, Any]) -> BaseException:
     said = from_json(data) if isinstance(data, bytes) else data
     kind, text = str(said["kind"]), str(said["text"])
     found = _errors().get(kind)
+    facts = {
+        name: _FACTS[name].validate_python(value) if name in _FACTS else value for name, value in said["facts"].items()
+    }
     if found is None:
         error: BaseException = FarError(kind, text)
     elif issubclass(found, LlmNetError):
         try:
-            error = found(**{name: tuple(v) if isinstance(v, list) else v for name, v in said["facts"].items()})
+            error = found(**{name: tuple(v) if isinstance(v, list) else v for name, v in facts.items()})
         except TypeError:  # other facts than here: another version
             error = FarError(kind, text)
     else:
         error = found.__new__(found, *said["args"])
         error.args = tuple(said["args"])
-        vars(error).update(said["facts"])
+        vars(error).update(facts)
     for note in said["notes"]:
         error.add_note(str(note))
     if said["trace"]:

@@ -14,11 +14,12 @@ import pytest
 import ray  # pyright: ignore[reportMissingImports]  # not in the environment that is checked
 
 from llm_net import GenNetwork, Message
-from llm_net.errors import AgentFailed, NodeLost, NoPlace
+from llm_net.errors import AgentFailed, NodeLost, PlaceUnavailable
 from llm_net.journal import MemoryJournal
 from llm_net.places import Processes
 from llm_net.places.ray import Ray
 from llm_net.ports import Place
+from llm_net.testing.runtime_check import check_runtime
 from tests.places.mill import mill
 from tests.places.tellers import Asker, street
 from tests.places.test_losses import BEGIN, check
@@ -52,6 +53,15 @@ def test_a_ray_that_a_run_has_started_ends_with_it() -> None:
 
     assert len({os.getpid(), *found.values()}) == 3
     assert not ray.is_initialized()
+
+
+@pytest.mark.usefixtures("server")
+def test_the_laws_of_a_run_hold_in_actors() -> None:
+    async def main() -> None:
+        async with Ray(actors=2, num_cpus=0) as runtime:
+            await check_runtime(lambda: runtime, away=True)
+
+    asyncio.run(main())
 
 
 @pytest.mark.usefixtures("server")
@@ -152,7 +162,7 @@ def test_what_ray_does_not_have_is_said_in_one_sentence() -> None:
         async with street().run(runtime=Ray(resources={"moon": 1}, patience=1)):
             pass
 
-    with pytest.raises(NoPlace, match="ask for less, or add machines"):
+    with pytest.raises(PlaceUnavailable, match="ask for less, or add machines"):
         asyncio.run(main())
 
 

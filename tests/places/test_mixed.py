@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from llm_net import GenNetwork, Message
-from llm_net.errors import NoPlace, NotMovable, UnknownAddress
+from llm_net.errors import NotMovable, PlaceUnavailable, UnknownAddress
 from llm_net.journal import MemoryJournal
 from llm_net.places import Places, Processes
 from llm_net.ports import Journal, Place
@@ -90,7 +90,7 @@ def test_a_run_across_places_is_the_same_run(tmp_path: Path) -> None:
     [
         ({"house": "process"}, NotMovable, "'emil' cannot live in another process"),
         ({"nobody": "process"}, UnknownAddress, "nobody"),
-        ({"anna": "moon"}, NoPlace, "no place is called 'moon'"),
+        ({"anna": "moon"}, PlaceUnavailable, "no place is called 'moon'"),
     ],
 )
 def test_what_cannot_be_placed_is_said_before_the_first_message(
