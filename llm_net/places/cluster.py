@@ -14,8 +14,8 @@ from llm_net.carriers.links import Exchange
 from llm_net.errors import CarrierFailed, NodeLost, PlaceUnavailable
 from llm_net.limits import Limits
 from llm_net.message import Message, unique_id
-from llm_net.ports import Carrier, Clock, Journal, Link, Observer, Past
-from llm_net.runtime.home import Home
+from llm_net.ports import Carrier, Clock, Hosts, Journal, Link, Observer, Past
+from llm_net.runtime.home import Home, Share
 from llm_net.runtime.local import LocalRuntime
 from llm_net.runtime.node import Node
 from llm_net.runtime.run import LocalRun
@@ -92,15 +92,19 @@ class Cluster:
         past: Past | None = None,
     ) -> LocalRun:
         """Prepare a run; nothing starts before it is entered."""
-        home = None
-        if past is None or not past.replay:
-            name = self._name or f"home-{unique_id()}"
-            home = Home(_Members(Exchange(self._make(), name, silent=self._silent), self._nodes), self._agents)
+        home = None if past is not None and past.replay else Home(Share(self.hosts(), self._agents))
         return self._local.run(network, root, limits=limits, observers=observers, journal=journal, past=past, away=home)
+
+    def hosts(self) -> Hosts:
+        """The nodes, for one run."""
+        name = self._name or f"home-{unique_id()}"
+        return _Members(Exchange(self._make(), name, silent=self._silent), self._nodes)
 
 
 class _Members:
     """The hosts of a Home: the nodes that are there."""
+
+    imports = False
 
     def __init__(self, exchange: Exchange, wanted: frozenset[str] | None) -> None:
         self._exchange = exchange

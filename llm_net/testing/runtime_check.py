@@ -373,7 +373,7 @@ class Narrow(Slow):
 
 
 async def _check_ends(place: _Place) -> None:
-    agents = [Everything(id="all"), Notes(id="notes"), Fails(id="fails"), Narrow(id="narrow")]
+    agents = [Everything(id="all"), Notes(id="notes"), Fails(id="fails"), Narrow(id="narrow", seconds=0.05)]
     network = GenNetwork(id="net", agents=agents, supervision="skip")
     recorder = Recorder()
     async with place.run(network, Message(receiver="all"), observers=[recorder]) as run:
