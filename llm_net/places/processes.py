@@ -115,6 +115,9 @@ class _Workers:
         self.workers.append(worker := self._new())
         return await worker.link()
 
+    def gone(self, link: Link) -> None:
+        pass  # a worker that is lost is replaced when it is missed
+
     async def release(self, links: Iterable[Link]) -> None:
         if not self._keep:
             await self.end()
