@@ -1,6 +1,6 @@
 """A busy network for processes that get killed: everybody writes numbered messages to everybody, and notes what it hears outside.
 
-`python talk.py URL JOURNAL FOLDER` is the home of a run of it, or goes on with the one that is in the journal.
+`python talk.py URL JOURNAL FOLDER SPACE` is the home of a run of it, or goes on with the one that is in the journal.
 """
 
 from __future__ import annotations
@@ -81,11 +81,11 @@ def talk(folder: str) -> GenNetwork:
     )
 
 
-async def main(url: str, kept: str, folder: str) -> None:
+async def main(url: str, kept: str, folder: str, space: str) -> None:
     network, journal = talk(folder), SqliteJournal(kept)
     limits = Limits(messages=None, depth=None)
     runs = await journal.runs()
-    place = Cluster(url, silent=SILENT, lease=LEASE)
+    place = Cluster(url, space=space, silent=SILENT, lease=LEASE)
     if runs:
         run = network.resume(journal, runs[-1].run, limits=limits, runtime=place)
     else:
