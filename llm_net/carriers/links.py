@@ -127,9 +127,14 @@ class Exchange:
 
     async def join(self) -> None:
         """Be there. Raises CarrierFailed."""
-        self.batch_bytes = min(self.carrier.largest - HEADER.size, BATCH_BYTES)
         self._joined = True
+        self._measure()
         await self.carrier.join(self.node, self._hear, about=self._about)
+        self._measure()
+
+    def _measure(self) -> None:
+        """What the carrier takes at a time; it may know better when it has joined."""
+        self.batch_bytes = min(self.carrier.largest - HEADER.size, BATCH_BYTES)
 
     async def __aenter__(self) -> Self:
         try:
@@ -150,6 +155,8 @@ class Exchange:
         Raises:
             NodeLost: it does not answer for `silent` seconds, or takes no links.
         """
+        if self._left:
+            raise NodeLost(far, "this node has left")
         if (line := self._opened.get(far)) is not None:
             line.give_up(NodeLost(far, AGAIN), AGAIN)
         if before := self._opening.pop(far, None):
@@ -166,11 +173,15 @@ class Exchange:
                     wait = min(2 * wait, LONGEST_RESEND)
         except TimeoutError:
             raise NodeLost(far, f"it did not answer for {self.silent:g} s") from None
+        except asyncio.CancelledError:
+            if (line := self._opened.get(far)) is not None and line.session[:8] == half:
+                line.give_up(None, "nobody waits for it any more")
+            raise
         finally:
             if self._opening.get(far) == (half, answer):
                 del self._opening[far]
         if answer.cancelled():
-            raise NodeLost(far, "the link was opened again before it was there")
+            raise NodeLost(far, "this node has left" if self._left else AGAIN)
         return answer.result()
 
     def accept_no_more(self) -> None:
@@ -276,14 +287,18 @@ class Exchange:
         elif kind == BREAK:
             self._broken(far, from_opener, half, other, data[HEADER.size : HEADER.size + 200])
         elif kind in (FRAMES, LAST, ACK):
-            line = self._line(far, from_opener, half, other)
+            line = self._line(far, from_opener, half, other, asks=kind != ACK)
             if line is not None:
                 line.heard(kind, number, ack, early, data)
         else:
             self.malformed += 1
 
-    def _line(self, far: str, from_opener: bool, half: bytes, other: bytes) -> _Line | None:
-        """The link that a packet belongs to; who speaks in one that is over is told so."""
+    def _line(self, far: str, from_opener: bool, half: bytes, other: bytes, *, asks: bool) -> _Line | None:
+        """The link that a packet belongs to; who speaks in one that is over is told so.
+
+        Of one that was closed in order, only who asks for an acknowledgement: else two that closed it would tell each other
+        for ever.
+        """
         session = half + other
         line = (self._accepted if from_opener else self._opened).get(far)
         if line is not None and line.session == session:
@@ -302,8 +317,10 @@ class Exchange:
             return line
         self.stale += 1
         known = self._closed.get(session)
-        kind = BREAK if from_opener else BREAK | FROM_OPENER
-        self.post(far, known if known is not None else self._packet(kind, session, b"this link is over"))
+        if known is None:
+            self.post(far, self._packet(BREAK if from_opener else BREAK | FROM_OPENER, session, b"this link is over"))
+        elif asks:
+            self.post(far, known)
         return None
 
     def _asked(self, far: str, half: bytes) -> None:

@@ -70,6 +70,9 @@ PENDING: Final = 32 * 1024 * 1024
 MARK: Final = b"\x01"
 """Begins all that nodes write. What servers write begins otherwise: with a brace, or it has headers."""
 
+OLDEST: Final = (2, 12)
+"""The first servers that forget messages one by one and check, before they write, what was last about several subjects."""
+
 SIGN: Final = Struct(">8s")
 """Of presence: the incarnation of the node; then what it says about itself."""
 
@@ -167,16 +170,16 @@ class NatsCarrier:
 
     async def aclose(self) -> None:
         """See `ports.Carrier.aclose`."""
+        left, self._over = self._over, True
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._sweep is not None:
-            self._sweep.cancel()
-        if self._said and not self._over:
-            self._over = True
-            with suppress(Exception):  # the server forgets it anyhow, a little later
-                await self._write(f"here.{self._node}", b"", 1, expected=self._said)
+        if self._said and not left:
+            with suppress(CarrierFailed):  # the server forgets it anyhow, a little later
+                key = f"here.{self._node}"
+                if await self._write(key, b"", 1, expected=self._said) is None:
+                    await self._write(key, b"", 1, expected=await self._say_anew())
         await self._disconnect()
         self._presence.close()
 
@@ -263,6 +266,7 @@ class NatsCarrier:
 
     async def _look_around(self) -> None:
         info = await self._ask(f"STREAM.INFO.KV_{self._bucket}", {"subjects_filter": f"$KV.{self._bucket}.here.*"})
+        assert info is not None  # by now it is there
         for subject in info["state"].get("subjects", {}):
             found = await self._last(f"here.{subject.rpartition('.')[2]}")
             if found is not None and found.data:
@@ -376,11 +380,13 @@ class NatsCarrier:
             except CarrierFailed as error:
                 if "refuses" in error.problem or clock() > patience:
                     raise
+                if "refuses" in self._problem:  # the inbox, which is asked for with the first question
+                    raise self._failed(self._problem) from error
                 await asyncio.sleep(0.2)
             else:
                 return
 
-    async def _ask(self, what: str, question: Mapping[str, object], *, absent: int = 0) -> Any:  # noqa: ANN401 - JSON
+    async def _ask(self, what: str, question: Mapping[str, object], *, absent: int = 0) -> dict[str, Any] | None:
         """Ask JetStream; None for the error that says that it is not there."""
         answer = await self._request(f"$JS.API.{what}", json.dumps(question).encode())
         if (error := answer.get("error")) is not None:
@@ -446,12 +452,16 @@ class NatsCarrier:
                     f"llm_net.{self._space}.m.*.{self._node}", cb=self._heard, pending_bytes_limit=PENDING
                 )
                 await client.subscribe(f"$KV.{self._bucket}.here.*", cb=self._saw, pending_bytes_limit=PENDING)
-                await client.flush(timeout=2)
+                for _ in range(2):  # the first may overtake what was asked for before it
+                    await client.flush(timeout=2)
             except (TimeoutError, self._nats.errors.Error, OSError, ValueError) as error:
                 problem = self._problem or _sentence(error)
                 await client.close()
                 continue
-            if not client._server_info.get("jetstream"):
+            version = client.connected_server_version
+            if (version.major, version.minor) < OLDEST:
+                self._problem = f"its server is too old; install NATS {'.'.join(map(str, OLDEST))} or later"
+            elif not client._server_info.get("jetstream"):
                 self._problem = (
                     "its server has no JetStream, which keeps presence and leases; start it with `--jetstream`"
                 )
@@ -482,6 +492,8 @@ class NatsCarrier:
                 wait = SHORTEST_WAIT
 
     async def _disconnect(self) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
         client, self._client = self._client, None
         if client is not None:
             with suppress(self._nats.errors.Error, OSError):

@@ -229,7 +229,7 @@ class PostgresCarrier:
         assert connection is not None
         query = _ours(f'SELECT * FROM "{self._schema}".take(%s, %s, %s)')
         while True:
-            cursor = await connection.execute(query, [self._node, self._life, AT_A_TIME], binary=True)  # type: ignore[call-arg]
+            cursor = await connection.execute(query, [self._node, self._life, AT_A_TIME], binary=True)
             rows = await cursor.fetchall()
             for sender, data in rows:
                 self._hear(sender, bytes(data))

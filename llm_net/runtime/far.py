@@ -75,7 +75,9 @@ class FarHandling:
         self._questions = 0
         self._asked: dict[int, Future[Any]] = {}
         self._calls: dict[int, Callable[[bytes], Awaitable[None]]] = {}
-        self._calling: set[Task[None]] = set()
+        self._calling: dict[int, Task[None]] = {}
+        self._deferred: BaseException | None = None
+        """What an event that was emitted raised, to be met by the next."""
         self._streams: dict[int, asyncio.Queue[Any]] = {}
 
     # ------------------------------------------------------------------------------------------ facts
@@ -274,7 +276,7 @@ class FarHandling:
         try:
             answer = await future
         except CancelledError:
-            self._node.link.send(frame(frames.DROP, self._number, question, b""))
+            self._drop(question)
             raise
         finally:
             self._asked.pop(question, None)
@@ -283,9 +285,20 @@ class FarHandling:
             raise answer
         return answer
 
+    def _drop(self, question: int) -> None:
+        """Nobody waits for this any more."""
+        self._node.link.send(frame(frames.DROP, self._number, question, b""))
+        if (task := self._calling.get(question)) is not None:
+            task.cancel()
+
     def answered(self, question: int, answer: Any, time: float) -> None:
         """Home has done something."""
         self._time = max(self._time, time)
+        if not question:
+            self._deferred = answer
+            return
+        if isinstance(answer, BaseException):
+            self._deferred = None  # it was met by this
         if question in self._streams:
             self._streams[question].put_nowait(answer)
         elif (future := self._asked.get(question)) is not None and not future.done():
@@ -299,9 +312,8 @@ class FarHandling:
     def make_call(self, question: int, what: bytes) -> None:
         """Home says that a call to the outside is to be made."""
         if (call := self._calls.get(question)) is not None:
-            task = self._node.loop.create_task(_wait(call(what)))
-            self._calling.add(task)
-            task.add_done_callback(self._calling.discard)
+            task = self._calling[question] = self._node.loop.create_task(_wait(call(what)))
+            task.add_done_callback(lambda _: self._calling.pop(question, None))
 
     async def send(self, message: Message) -> None:
         self._stamp(message)
@@ -329,6 +341,10 @@ class FarHandling:
         return cast("list[Message]", replies)
 
     def emit(self, event: str, message: Message) -> None:
+        if (error := self._deferred) is not None:
+            self._deferred = None
+            self._drop(0)
+            raise error
         self._stamp(message)
         self._tell_changes()
         self._node.link.send(frame(frames.EMIT, self._number, 0, event.encode(), self._node.line.encode(message)))
@@ -422,7 +438,7 @@ class FarHandling:
         finally:
             del self._streams[question], self._calls[question]
             if not ended:
-                self._node.link.send(frame(frames.DROP, self._number, question, b""))
+                self._drop(question)
 
     def _piece(self, question: int, data: bytes) -> None:
         self._node.link.send(frame(frames.PIECE, self._number, question, data))

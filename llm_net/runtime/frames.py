@@ -9,8 +9,9 @@ PIECE   a piece of what a model says                PIECE   likewise, of a model
 CANCEL  end a step                                  DROP    nobody waits for this question any more
 MOVE    agents, or their state, anew                CHANGE  who came or left by the doing of a step
 CHANGE  who came or left
-STATES  give back the agents' state                 STATES  here it is
-CLOSE   the run is over                             CLOSED  nothing of it is left
+STATES  give back the state of these agents         STATES  here they are
+CLOSE   the run is over: stop the agents, and       CLOSED  what stopping raised; with nothing: it is done
+        give back the state of these                LEAVE   this node wants to go
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any, Final, cast
 from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import from_json, to_json
 
-from llm_net.chat import Embeddings, Price, Request
+from llm_net.chat import Embeddings, Price, Request, Usage
 from llm_net.errors import FarError, LlmNetError
 
 OPEN, READY, HANDLE, POST, CALL, GATHER, EMIT, MODEL, EFFECT, DELAY = range(1, 11)
@@ -49,6 +50,9 @@ BODY: Final = 16 * 1024 * 1024
 _REQUEST = TypeAdapter(tuple[Request], config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
 EMBEDDINGS: TypeAdapter[Embeddings] = TypeAdapter(Embeddings)
 PRICE: TypeAdapter[Price | None] = TypeAdapter(Price | None)
+
+_FACTS: dict[str, TypeAdapter[Any]] = {"usage": TypeAdapter(Usage | None)}
+"""The fields of errors that are more than JSON."""
 
 _HEAD = Struct("<BII")
 _LENGTH = Struct("<I")
@@ -144,17 +148,20 @@ def near(data: bytes | Mapping[str, Any]) -> BaseException:
     said = from_json(data) if isinstance(data, bytes) else data
     kind, text = str(said["kind"]), str(said["text"])
     found = _errors().get(kind)
+    facts = {
+        name: _FACTS[name].validate_python(value) if name in _FACTS else value for name, value in said["facts"].items()
+    }
     if found is None:
         error: BaseException = FarError(kind, text)
     elif issubclass(found, LlmNetError):
         try:
-            error = found(**{name: tuple(v) if isinstance(v, list) else v for name, v in said["facts"].items()})
+            error = found(**{name: tuple(v) if isinstance(v, list) else v for name, v in facts.items()})
         except TypeError:  # other facts than here: another version
             error = FarError(kind, text)
     else:
         error = found.__new__(found, *said["args"])
         error.args = tuple(said["args"])
-        vars(error).update(said["facts"])
+        vars(error).update(facts)
     for note in said["notes"]:
         error.add_note(str(note))
     if said["trace"]:

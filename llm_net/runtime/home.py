@@ -23,7 +23,7 @@ from llm_net.address import AbstractObject
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.chat import Chunk, Completion, Price, Request, TextDelta
 from llm_net.dispatch import AWAY, Handler
-from llm_net.errors import LlmNetError, NodeLost, NotMovable, PlaceError
+from llm_net.errors import LlmNetError, NodeLost, NotMovable, PlaceError, RunCancelled
 from llm_net.message import Message, origin
 from llm_net.ports import Link
 from llm_net.record import Repeats
@@ -124,6 +124,8 @@ class Errand:
     """What an event that was emitted raised: met at the next step."""
     doing: int = 0  # the question that is being seen to
     dropped: bool = False
+    begun: bool = False  # whether its task has begun
+    ended: bool = False  # whether its handler has ended, there or here
     inside: dict[int, Task[None]] = field(default_factory=dict)
     asked: dict[int, Future[bytes]] = field(default_factory=dict)
     streams: dict[int, asyncio.Queue[bytes | BaseException]] = field(default_factory=dict)
@@ -162,12 +164,14 @@ class FarNode:
         self.number = number
         self.errands: dict[int, Errand] = {}
         self.line = Line(short=True, limit=BODY, address=home.manifest.written, directory=home.manifest)
+        self.known: set[int] = set()  # agents that it has been told of
         self.changed: set[int] = set()  # networks of which it has an old roll
         self.lost: BaseException | None = None
         self.ready: Future[None] = home.run.loop.create_future()
         self.told = False  # whether it is ready
         self.states: Future[bytes] | None = None
         self.asking = asyncio.Lock()
+        self.failed: list[BaseException] = []  # what was raised when its agents were stopped
         self.closed: Future[None] = home.run.loop.create_future()
         self.successor: Task[None] | None = None  # at work to put another in its place
         self.leaving = False
@@ -208,7 +212,7 @@ class FarNode:
         if not self.ready.done():
             self.ready.set_exception(self.lost)
         if self.states is not None and not self.states.done():
-            self.states.set_exception(self.lost)
+            self.states.set_result(b"[]")
         self._home.lost(self)
         for errand in list(self.errands.values()):
             errand.lose(self.lost)
@@ -249,8 +253,12 @@ class FarNode:
                 self._home.retire(self)
                 return
             case frames.CLOSED:
-                if not self.closed.done():
+                (problem,) = parts_of(data, 1)
+                if problem:
+                    self.failed.append(near(problem))
+                elif not self.closed.done():
                     self.closed.set_result(None)
+                    self.link.close()
                 return
         said = self._said(kind, data)  # read in any case: a line remembers what crossed it
         errand = self.errands.get(number)
@@ -265,6 +273,8 @@ class FarNode:
                     pieces.put_nowait(said[0])
             case frames.DROP:
                 self._drop(errand, question)
+            case frames.EMIT | frames.CHANGE:  # nobody waits for it: it is done before anything else is heard
+                self._home.do_now(self, errand, kind, said)
             case _ if question & frames.INSIDE:
                 work = self._home.see_to(self, errand, kind, question, said)
                 context = self._home.run.run.context.copy()
@@ -302,7 +312,9 @@ class FarNode:
                 raise ValueError(f"a frame of kind {kind}")
 
     def _drop(self, errand: Errand, question: int) -> None:
-        if (task := errand.inside.get(question)) is not None:
+        if not question:  # it has met what an event raised
+            errand.deferred = None
+        elif (task := errand.inside.get(question)) is not None:
             task.cancel()
         elif errand.doing == question:
             errand.dropped = True
@@ -340,16 +352,18 @@ class Home:
     def settle(self, run: LocalRun) -> None:
         """Take the places of the agents that shall live elsewhere: from now on their messages wait for `begin`."""
         self.run = Running(run)
-        self.manifest.outsiders = run.outsiders
         self.manifest.add(run.agent)
         for agent in self._choose(run.agent):
             number = self.manifest.number(agent)
             assert number is not None
             self._seats[id(agent)] = Seat(agent, number)
-            cell = run.cell_of(agent)
-            cell.handlers = _everything(self._handle)
-            cell.started = True
+            self._take_place(agent)
         self.ready: Future[None] = self.run.loop.create_future()
+
+    def _take_place(self, agent: GenAgent) -> None:
+        cell = self.run.run.cell_of(agent)
+        if not isinstance(cell.handlers, _Everything):
+            cell.handlers, cell.started = _everything(self._handle), True
 
     def _choose(self, outermost: GenAgent) -> list[GenAgent]:
         if self._chosen is None:
@@ -406,6 +420,7 @@ class Home:
     def _opening(self, node: FarNode) -> bytes:
         seats = {seat.number for seat in self._seats.values() if seat.node is node}
         agents = self.manifest.agents.values()
+        node.known.update(self.manifest.agents)
         here = [self._seats[id(agent)].agent for agent in agents if id(agent) in self._seats]
         run = {
             "run": self.run.id,
@@ -422,34 +437,57 @@ class Home:
         self._unwatch()
         for task in self._moves:
             task.cancel()
-        for node in self.nodes:
-            if node.lost is None:
-                await self._take_back(
-                    node, [seat for seat in self._seats.values() if seat.node is node and seat.worked]
-                )
-        for node in self.nodes:
-            if node.lost is None:
-                node.link.send(frame(frames.CLOSE))
-                await self._in_time(node.closed)
-                node.link.close()
+        left = [node for node in self.nodes if node.lost is None]
+        for node in left:
+            self._leave(node)
+        for node in left:
+            await self._left(node)
         for seat in self._seats.values():
             cell = self.run.run.cell_of(seat.agent)
             cell.handlers, cell.started = {}, False
         if self._begun:
             await self._hosts.release([node.link for node in self.nodes])
+        for error in (error for node in self.nodes for error in node.failed):
+            raise error
 
-    async def _take_back(self, node: FarNode, seats: list[Seat]) -> None:
-        """Give agents here the state that they have there."""
-        if not seats or node.lost is not None:
-            return
+    def _leave(self, node: FarNode) -> None:
+        """Have the agents of a node stopped there, and ask for what is left of them."""
+        wanted = [seat for seat in self._seats.values() if seat.node is node and (seat.worked or not seat.fresh)]
+        for seat in wanted:
+            self._renew(node, seat)
+        node.states = self.run.loop.create_future()
+        node.link.send(frame(frames.CLOSE, 0, 0, to_json([seat.number for seat in wanted])))
+
+    async def _left(self, node: FarNode) -> None:
+        await self._read_states(node)
+        await self._in_time(node.closed)
+        node.link.close()
+
+    async def _take_back(self, node: FarNode, seat: Seat) -> None:
+        """Give an agent here the state that it has there."""
         async with node.asking:
-            node.states = self.run.loop.create_future()
-            node.link.send(frame(frames.STATES, 0, 0, to_json([seat.number for seat in seats])))
-            if not await self._in_time(node.states) or node.states.exception() is not None:
-                return
-            for seat, fields in zip(seats, from_json(node.states.result()), strict=True):
-                self.manifest.write(seat.agent, {name: to_json(value) for name, value in fields.items()})
-                seat.worked = False
+            if node.lost is None:
+                node.states = self.run.loop.create_future()
+                node.link.send(frame(frames.STATES, 0, 0, to_json([seat.number])))
+                if await self._read_states(node):
+                    seat.worked = False
+
+    async def _read_states(self, node: FarNode) -> bool:
+        assert node.states is not None
+        if not await self._in_time(node.states):
+            return False
+        for number, fields in from_json(node.states.result()):
+            self._write(self.manifest.agents[number], fields)
+        return True
+
+    def _write(self, agent: GenAgent, fields: Mapping[str, object]) -> None:
+        self.manifest.write(agent, {name: to_json(value) for name, value in fields.items()})
+
+    def _renew(self, node: FarNode, seat: Seat) -> None:
+        """Have a node know an agent of its own as it is here."""
+        if not seat.fresh:
+            node.link.send(frame(frames.MOVE, 0, 0, self.manifest.described([seat.agent], {seat.number})))
+        seat.fresh = True
 
     async def _in_time(self, future: Future[Any]) -> bool:
         await asyncio.wait([future], timeout=GRACE)
@@ -490,12 +528,31 @@ class Home:
         errand.handling.body = errand
         run.aloof -= 1
         run.tasks[task] = None
-        if run.over:
-            task.cancel()
+        errand.begun = False
+        task.add_done_callback(partial(self._never_begun, errand, work))
+
+    def _never_begun(self, errand: Errand, work: Coroutine[Any, Any, object], task: Task[None]) -> None:
+        """A task that was cancelled before it began has done nothing: another one sees to the end."""
+        if not errand.begun:
+            work.close()
+            self.run.run.tasks.pop(task, None)
+            self.run.run.aloof += 1
+            self._follow_up(errand, self._cancelled(errand))
+
+    async def _unless_over(self) -> None:
+        if self.run.run.over:
+            raise asyncio.CancelledError
+
+    async def _cancelled(self, errand: Errand) -> object:
+        node = errand.node
+        if node is None or errand.number not in node.errands:
+            raise asyncio.CancelledError
+        return await self._go_on(node, errand)
 
     async def _to_its_end(self, errand: Errand, work: Coroutine[Any, Any, object]) -> None:
         handling = errand.handling
         engine, run = handling.engine, self.run.run
+        errand.begun = True
         try:
             value = await work
             if isinstance(value, Message) and (full := engine.post(handling, value, None)) is not None:
@@ -516,6 +573,7 @@ class Home:
 
     async def _in_turn(self, errand: Errand) -> object:
         """Have a message handled as soon as its agent has a node: on another one, if that is lost and there is a record."""
+        await self._unless_over()
         if not self.ready.done():
             await asyncio.shield(self.ready)
         handling = errand.handling
@@ -543,7 +601,8 @@ class Home:
             await node.link.room()
             return await self._follow(node, errand)
         except asyncio.CancelledError:
-            await self._recall(node, errand)
+            if (end := await self._recall(node, errand)) is not None:
+                return self._take_end(errand, *end)
             raise
         finally:
             self._forget(node, errand)
@@ -551,22 +610,26 @@ class Home:
     async def _go_on(self, node: FarNode, errand: Errand) -> object:
         """See to what a handler wants that has to be waited for."""
         try:
+            await self._unless_over()
             return await self._follow(node, errand)
         except asyncio.CancelledError:
-            await self._recall(node, errand)
+            if (end := await self._recall(node, errand)) is not None:
+                return self._take_end(errand, *end)
             raise
         finally:
             self._forget(node, errand)
 
     def _forget(self, node: FarNode, errand: Errand) -> None:
+        errand.ended = True
         node.forget(errand)
         for task in list(errand.inside.values()):
             task.cancel()
 
-    async def _recall(self, node: FarNode, errand: Errand) -> None:
-        if node.lost is None:
-            node.link.send(frame(frames.CANCEL, errand.number))
-            await self._ended(errand)
+    async def _recall(self, node: FarNode, errand: Errand) -> list[Any] | None:
+        if node.lost is not None:
+            return None
+        node.link.send(frame(frames.CANCEL, errand.number))
+        return await self._ended(node, errand)
 
     def cancel(self) -> None:
         """The run is over."""
@@ -577,7 +640,7 @@ class Home:
 
     def want(self, node: FarNode, errand: Errand, kind: int, question: int, said: list[Any]) -> None:
         """A handler wants something done: at once, where nothing has to be waited for."""
-        if errand.task is not None or kind not in (frames.POST, frames.EMIT, frames.END):
+        if errand.task is not None or kind not in (frames.POST, frames.END):
             errand.wanted.append((kind, question, said))
             if errand.task is None:
                 self._follow_up(errand, self._go_on(node, errand))
@@ -591,15 +654,9 @@ class Home:
                 self._end_at_once(errand, *said)
                 return
             errand.meet()
-            if kind == frames.EMIT:
-                handling.emit(said[0], said[1])
-                return
             full = handling.engine.post(handling, said[0], None)
         except Exception as error:
-            if kind == frames.EMIT:
-                errand.deferred = error
-            else:
-                self._answer(node, errand, question, b"e", [far(error)])
+            self._answer(node, errand, question, b"e", [far(error)])
         else:
             if full is None and handling not in self.run.run.crowding:
                 self._answer(node, errand, question, b"", [])
@@ -739,7 +796,7 @@ class Home:
         ]
         for event in homeless:
             await event.wait()
-        node.link.send(frame(frames.CLOSE))
+        node.link.send(frame(frames.CLOSE, 0, 0, b"[]"))
         await asyncio.gather(*moves, return_exceptions=True)  # who found no node looks again when it is written to
 
     async def _move(self, seat: Seat, to: FarNode | None, lifted: asyncio.Event | None = None) -> None:
@@ -755,7 +812,7 @@ class Home:
         try:
             await old.idle(seat)
             if old.lost is None and seat.worked:
-                await self._take_back(old, [seat])
+                await self._take_back(old, seat)
             if lifted is not None:
                 lifted.set()
             if old.lost is None:
@@ -773,9 +830,8 @@ class Home:
     def _tell(self, node: FarNode, errand: Errand) -> None:
         seat, handling = errand.seat, errand.handling
         self._tell_changes(node)
-        if not seat.fresh:
-            node.link.send(frame(frames.MOVE, 0, 0, self.manifest.described([seat.agent], {seat.number})))
-        seat.fresh, seat.worked = True, handling.step is None
+        self._renew(node, seat)
+        seat.worked = True
         place = handling.place
         if place.network is handling.agent and place.parent is not None:
             place = place.parent
@@ -824,23 +880,25 @@ class Home:
     def _take_end(self, errand: Errand, told: object, ids: int, fields: bytes) -> object:
         if (step := errand.handling.step) is not None:
             step.ids = ids
-            self.manifest.write(
-                errand.seat.agent, {name: to_json(value) for name, value in from_json(fields or b"{}").items()}
-            )
+            self._write(errand.seat.agent, from_json(fields or b"{}"))
         errand.meet(told)
         return told
 
-    async def _ended(self, errand: Errand) -> None:
-        """Wait until a handler that was cancelled has ended; give its node up if it does not."""
-        end = asyncio.get_running_loop().time() + GRACE
-        while errand.lost is None and not any(kind == frames.END for kind, _, _ in errand.wanted):
-            errand.arrived = asyncio.get_running_loop().create_future()
-            try:
-                await asyncio.wait_for(errand.arrived, end - asyncio.get_running_loop().time())
-            except TimeoutError:
-                return
-            except asyncio.CancelledError:
-                continue  # it is being cancelled already
+    async def _ended(self, node: FarNode, errand: Errand) -> list[Any] | None:
+        """Wait until a handler that was cancelled has ended: nothing that it wants is done any more. Gives how it ended; None
+        if it did not."""
+        loop, no = asyncio.get_running_loop(), joined([far(RunCancelled("the run is over"))])
+        end = loop.time() + GRACE
+        while errand.lost is None and loop.time() < end:
+            while errand.wanted:
+                kind, question, said = errand.wanted.popleft()
+                if kind == frames.END:
+                    return said
+                node.link.send(frame(frames.ANSWER, errand.number, question, b"e", TIME.pack(0.0), no))
+            errand.arrived = loop.create_future()
+            with suppress(asyncio.CancelledError):  # it is being cancelled already
+                await asyncio.wait([errand.arrived], timeout=end - loop.time())
+        return None
 
     # ------------------------------------------------------------------------------------------ what it wants done
 
@@ -850,14 +908,9 @@ class Home:
         try:
             errand.meet()
             answer, parts = await self._do(node, errand, kind, question, said)
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
-            if kind == frames.EMIT:
-                errand.deferred = error
             answer, parts = b"e", [far(error)]
-        if kind != frames.EMIT:
-            self._answer(node, errand, question, answer, parts)
+        self._answer(node, errand, question, answer, parts)
 
     def _answer(self, node: FarNode, errand: Errand, question: int, answer: bytes, parts: list[bytes]) -> None:
         if node.lost is not None:
@@ -881,8 +934,6 @@ class Home:
             case frames.ROOM:
                 await self._room(handling, said[0])
                 await self._uncrowd(handling)
-            case frames.EMIT:
-                handling.emit(said[0], said[1])
             case frames.CALL:
                 reply = await handling.call(said[1], said[0])
                 errand.replies[said[1].id] = reply
@@ -908,11 +959,26 @@ class Home:
                 return b"j", [to_json(result)]
             case frames.DELAY:
                 await handling.delay(from_json(said[0]))
-            case frames.CHANGE:
-                self._change(said[0], said[1], node)
             case _:
                 raise ValueError(f"a frame of kind {kind}")
         return b"", []
+
+    def do_now(self, node: FarNode, errand: Errand, kind: int, said: list[Any]) -> None:
+        """Do what a handler does not wait for. If it cannot be done the handler would not have come further: what it emits after
+        that is not heard, until it has met the error."""
+        if errand.deferred is not None or errand.ended:
+            return
+        token = origin.set(errand.handling)
+        try:
+            if kind == frames.EMIT:
+                errand.handling.emit(said[0], said[1])
+            else:
+                self._change(said[0], said[1], node)
+        except Exception as error:
+            errand.deferred = error
+            node.link.send(frame(frames.ANSWER, errand.number, 0, b"e", TIME.pack(0.0), joined([far(error)])))
+        finally:
+            origin.reset(token)
 
     async def _uncrowd(self, handling: LocalHandling) -> None:
         await self._room(handling, handling.run.crowding.pop(handling, None))
@@ -988,6 +1054,12 @@ class Home:
     def _changed(self, network: GenNetwork, added: AbstractObject | None) -> None:
         number = self.manifest.number(network)
         assert number is not None
+        if added is not None:
+            self.manifest.add(cast(GenAgent, added))
+            self._watch()
+            for seat in self._seats.values():  # who comes back lives where it did
+                self._take_place(seat.agent)
+        self.manifest.renew()
         for node in self.nodes:
             node.changed.add(number)
 
@@ -997,19 +1069,16 @@ class Home:
             return
         changed, node.changed = node.changed, set()
         networks = [cast(GenNetwork, self.manifest.agents[number]) for number in sorted(changed)]
-        new = [agent for network in networks for member in network for agent in self.manifest.add(member)]
-        self.manifest.renew()
-        if new:
-            self._watch()
-            for other in self.nodes:
-                other.changed |= changed if other is not node else set()
-        known = [agent for network in networks for agent in (*network,)]
+        new = [
+            self.manifest.agents[number] for number in self.manifest.numbers_in(networks) if number not in node.known
+        ]
+        node.known.update(self.manifest.numbers_in(new))
         rolls = [[self.manifest.number(network), self.manifest.roll(network)] for network in networks]
-        node.link.send(frame(frames.CHANGE, 0, 0, self.manifest.described(known), to_json(rolls)))
+        node.link.send(frame(frames.CHANGE, 0, 0, self.manifest.described(new), to_json(rolls)))
 
     def _change(self, described: bytes, rolls: bytes, node: FarNode) -> None:
         """A handler on a node changed a network: so do we."""
-        self.manifest.make(described)
+        node.known.update(self.manifest.make(described))
         for number, roll in from_json(rolls):
             self.manifest.call(number, roll)
             node.changed.discard(number)
@@ -1034,7 +1103,10 @@ class Running:
         self.run = run
         self.loop = run.engine.loop
         self.id = run.id
-        self.seed = run.seed
+
+    @property
+    def seed(self) -> int:
+        return self.run.seed  # that of its past is known only when that is opened
 
     @property
     def records(self) -> bool:

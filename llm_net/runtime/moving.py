@@ -21,8 +21,11 @@ from llm_net.graph import ITSELF, Link
 from llm_net.ports import Model
 from llm_net.runtime.state import Fields, agent_kind, kind_of_agent
 
-ELSEWHERE = "/"
+ELSEWHERE = "/."
 """What the address of somebody begins with who is not in the run; no agent's does."""
+
+AS_WRITTEN = "/="
+"""What an address begins with that somebody wrote, in place of an agent: whom it means depends on who sends it."""
 
 
 class Manifest:
@@ -37,7 +40,6 @@ class Manifest:
         self.agents: dict[int, GenAgent] = {}
         self.models: list[Model] = []  # those that agents have here, by number
         self.border = Border(address=self.written, agent=self.found)
-        self.outsiders: set[str] = set()  # ids of those who are not in the run, though somebody in it may be called so
         self._next = first
         self._borrow = borrow
         self._numbers: dict[int, int] = {}
@@ -72,27 +74,23 @@ class Manifest:
             self._here[path] = agent
             self._addresses.setdefault(id(agent), path)
 
+    def numbers_in(self, agents: Iterable[GenAgent]) -> list[int]:
+        """The numbers of these agents, and of all inside them."""
+        return list(dict.fromkeys(self._numbers[id(one)] for agent in agents for one in (agent, *_inside(agent))))
+
     def number(self, agent: object) -> int | None:
         """The number of an agent; None if it has none."""
         return self._numbers.get(id(agent))
 
     def written(self, party: AbstractObject) -> str:
         """The address of a party, for the other side."""
-        address = self._addresses.get(id(party))
-        if address is not None:
-            return address
-        if isinstance(party, Reference) and party.id not in self.outsiders:  # as it was written
-            return party.id
-        return ELSEWHERE + party.id
+        if type(party) is Reference:
+            return AS_WRITTEN + party.id
+        return self._addresses.get(id(party)) or ELSEWHERE + party.id
 
     def found(self, address: str) -> AbstractObject:
         """Who lives at an address that the other side wrote."""
-        if address.startswith(ELSEWHERE):
-            id = address.removeprefix(ELSEWHERE)
-            if self._borrow is not None:  # home knows best
-                self.outsiders.add(id)
-            return Reference(id)
-        return self._here.get(address) or Reference(address)
+        return self._here.get(address) or Reference(address.removeprefix(AS_WRITTEN).removeprefix(ELSEWHERE))
 
     __getitem__ = found
 

@@ -106,7 +106,7 @@ class Node:
             case frames.STATES:
                 self._give_back(from_json(parts_of(data, 1)[0]))
             case frames.CLOSE:
-                self._end()
+                self._end(from_json(parts_of(data, 1)[0]))
             case _:
                 raise ValueError(f"a frame of kind {kind}")
 
@@ -175,9 +175,11 @@ class Node:
         )
 
     def _give_back(self, numbers: list[int]) -> None:
-        states = [fields_of(self.manifest.agents[number], self.manifest.border) for number in numbers]
-        said = to_json([{name: from_json(data) for name, data in fields.items()} for fields in states])
-        self.link.send(frame(frames.STATES, 0, 0, said))
+        states: list[tuple[int, dict[str, Any]]] = []
+        for number in numbers:
+            fields = fields_of(self.manifest.agents[number], self.manifest.border)
+            states.append((number, {name: from_json(data) for name, data in fields.items()}))
+        self.link.send(frame(frames.STATES, 0, 0, to_json(states)))
 
     async def start(self, number: int, agent: GenAgent) -> None:
         """Start an agent once, or wait for another of its handlers that is at it."""
@@ -245,11 +247,11 @@ class Node:
             self.link.send(frame(frames.LEAVE))
             self.loop.call_later(PATIENCE, self._end)
 
-    def _end(self) -> None:
+    def _end(self, wanted: list[int] | None = None) -> None:
         if self._closing is None:
-            self._closing = self.loop.create_task(self._close())
+            self._closing = self.loop.create_task(self._close(wanted or []))
 
-    async def _close(self) -> None:
+    async def _close(self, wanted: list[int]) -> None:
         steps = list(self.steps.values())
         for handling in steps:
             handling.cancel()
@@ -259,7 +261,13 @@ class Node:
             try:
                 await agent.astop()
             except Exception as error:
+                error.add_note(f"raised by astop of {agent.id!r}")
                 self.link.send(frame(frames.CLOSED, 0, 0, far(error)))
+        try:
+            self._give_back(wanted)
+        except LlmNetError as error:  # a handler put something into a field that cannot be sent
+            self.link.send(frame(frames.CLOSED, 0, 0, far(error)))
+            self.link.send(frame(frames.STATES, 0, 0, b"[]"))
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
         self.link.send(frame(frames.CLOSED, 0, 0, b""))

@@ -36,15 +36,24 @@ class NatsServer:
         routes: of a cluster, the ports of all; the first is this one's.
     """
 
-    def __init__(self, config: str = "", *, name: str = "one", route: int = 0, routes: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        config: str = "",
+        *,
+        jetstream: bool = True,
+        name: str = "one",
+        route: int = 0,
+        routes: tuple[int, ...] = (),
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="llm_net-nats-"))
         self.port, self.monitor = free_ports(2)
         lines = [
             f"server_name: {name}",
             f'listen: "127.0.0.1:{self.port}"',
             f'http: "127.0.0.1:{self.monitor}"',
-            f'jetstream {{ store_dir: "{self.folder}", max_memory_store: 64MB, max_file_store: 1GB }}',
         ]
+        if jetstream:
+            lines.append(f'jetstream {{ store_dir: "{self.folder}", max_memory_store: 64MB, max_file_store: 1GB }}')
         if routes:
             others = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
             lines.append(f'cluster {{ name: llm_net, listen: "127.0.0.1:{route}", routes: [{others}] }}')

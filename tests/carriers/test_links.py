@@ -271,6 +271,24 @@ def test_a_closed_link_is_closed_for_both_after_what_waited_has_arrived() -> Non
     simulation.run(main())
 
 
+@pytest.mark.parametrize("weather", [Weather(delay=0.01), storm(1), storm(2)], ids=["fine", "storm", "another"])
+def test_a_link_closed_by_both_at_once_is_closed_and_then_there_is_silence(weather: Weather) -> None:
+    async def main() -> None:
+        async with sides(weather, "anna", "bob") as [anna, bob]:
+            near, far = await linked(anna, bob)
+            for end in (near, far):
+                end.link.send(b"x")
+                end.link.close()
+            await until(lambda: bool(near.breaks and far.breaks))
+            assert near.breaks == far.breaks == [None]
+            await asyncio.sleep(5)
+            before = anna.exchange.statistics(), bob.exchange.statistics()
+            await asyncio.sleep(60)
+            assert (anna.exchange.statistics(), bob.exchange.statistics()) == before
+
+    simulation.run(main())
+
+
 def test_silence_breaks_a_link_at_both_ends() -> None:
     async def main() -> None:
         weather = Weather(delay=0.01)

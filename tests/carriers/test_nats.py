@@ -117,6 +117,19 @@ def test_who_may_not_join_is_told_why(strict: NatsServer, user: str, node: str, 
     asyncio.run(main())
 
 
+def test_a_server_without_jetstream_is_told_in_a_sentence() -> None:
+    server = NatsServer(jetstream=False)
+
+    async def main() -> None:
+        with pytest.raises(CarrierFailed, match="has no JetStream.*; start it with `--jetstream`"):
+            await NatsCarrier(server.url).join("anna", ignore)
+
+    try:
+        asyncio.run(main())
+    finally:
+        server.close()
+
+
 # ------------------------------------------------------------------------------------------------ forgers
 
 
@@ -294,7 +307,7 @@ def test_three_servers_outlive_the_one_that_leads(cluster: NatsCluster) -> None:
             one, two = carriers
             await one.join("carl", ignore)
             await two.join("dora", ignore)
-            held = await one.lease("run", seconds=10)
+            held = await one.lease("run", seconds=3)
             leader = await _leader(cluster)
             for n in range(1_000):
                 near.link.send(b"%d" % n)

@@ -31,14 +31,6 @@ def test_it_keeps_the_promises_of_the_port(weather: dict[str, float]) -> None:
     simulation.run(main())
 
 
-def test_it_keeps_them_by_the_clock_on_the_wall_too() -> None:
-    async def main() -> None:
-        shared = Weather(3, delay=0.001)
-        await check_carrier(lambda node: SimulatedCarrier(shared))
-
-    asyncio.run(main())
-
-
 async def joined(weather: Weather, *nodes: str) -> list[tuple[SimulatedCarrier, list[tuple[str, bytes]]]]:
     found = []
     for node in nodes:
