@@ -33,6 +33,7 @@
         InDoubt                a call that must not be repeated may have happened
         EffectFailed           what a call to the outside raised when it was recorded
       PlaceError
+        PlaceUnavailable       agents cannot live there, or not now
         NotMovable             an agent cannot live in another process
         NodeLost               the process in which an agent lived is gone
         CarrierFailed          nodes cannot reach each other
@@ -463,6 +464,16 @@ class EffectFailed(JournalError):
 
 class PlaceError(LlmNetError):
     """Agents cannot live, or live no more, where they were placed."""
+
+
+@dataclass(eq=False)
+class PlaceUnavailable(PlaceError):
+    """Agents cannot live there, or not now."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return self.problem
 
 
 @dataclass(eq=False)

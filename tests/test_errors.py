@@ -14,16 +14,20 @@ from llm_net.errors import (
     AgentRemoved,
     AmbiguousAddress,
     CallTimeout,
+    CarrierFailed,
     Deadlock,
     Diverged,
     EffectFailed,
+    FarError,
     InvalidArguments,
     LimitReached,
     LlmNetError,
     MailboxFull,
     MissingDependency,
+    NotMovable,
     NotResumable,
     NotUnderstood,
+    PlaceUnavailable,
     RateLimited,
     RunCancelled,
     UnknownAddress,
@@ -100,7 +104,8 @@ def test_facts_are_plain_values_with_names(kind: type[LlmNetError]) -> None:
 
 LEAVES = [kind for kind in ALL if not kind.__subclasses__()]
 SAYS_WHAT_OTHERS_SAY = {
-    WireError, InvalidArguments, AgentFailed, CallTimeout, RunCancelled, NotResumable, EffectFailed, Diverged
+    WireError, InvalidArguments, AgentFailed, CallTimeout, RunCancelled, NotResumable, EffectFailed, Diverged, PlaceUnavailable,
+    NotMovable, CarrierFailed, FarError
 }  # fmt: skip
 """Leaves that pass on what somebody else found, who knows the cure; or for which there is none to give."""
 
@@ -200,6 +205,8 @@ def test_what_may_pass_by_itself_is_transient() -> None:
         "ModelUnavailable",
         "RateLimited",
         "InvalidOutput",
+        "NodeLost",
+        "CarrierFailed",
     }
     assert MailboxFull("anna", 3).transient
 

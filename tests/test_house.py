@@ -48,6 +48,7 @@ HOMES = {
     "genai_prices": {"llm_net/llm/direct.py"},  # comes with pydantic_ai
     "psycopg": {"llm_net/journal/postgres.py", "llm_net/carriers/postgres.py"},
     "nats": {"llm_net/carriers/nats.py"},
+    "scipy": {"llm_net/protocols/auctions/milp.py"},
     "pytest": {"llm_net/testing"},
     "click": {"llm_net/cli"},
     "rich": {"llm_net/cli", "llm_net/observe/progress.py"},
@@ -183,7 +184,7 @@ def test_the_lock_holds_what_the_project_asks_for() -> None:
     asked = [*project["project"]["dependencies"]]
     asked += [
         line
-        for name in ("local", "ai", "cli", "postgres", "nats", "build", "test", "servers", "check")
+        for name in ("local", "ai", "cli", "postgres", "nats", "markets", "build", "test", "servers", "check")
         for line in groups[name]
     ]
     lines = (ROOT / "requirements/dev.txt").read_text().splitlines()

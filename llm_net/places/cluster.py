@@ -17,7 +17,7 @@ from typing import Any
 
 from llm_net.address import AbstractObject
 from llm_net.carriers.links import Exchange
-from llm_net.errors import CarrierFailed, NodeLost, PlaceError
+from llm_net.errors import CarrierFailed, NodeLost, PlaceUnavailable
 from llm_net.limits import Limits
 from llm_net.message import Message, unique_id
 from llm_net.ports import Carrier, Clock, Journal, Link, Observer, Past
@@ -53,11 +53,11 @@ def carrier_at(url: str, *, space: str = "default") -> Carrier:
         from llm_net.carriers.nats import NatsCarrier
 
         return NatsCarrier(url, space=space)
-    if scheme in ("postgresql", "postgres"):
+    if scheme in ("postgresql", "postgres") or "dbname=" in url:
         from llm_net.carriers.postgres import PostgresCarrier
 
         return PostgresCarrier(url, schema="llm_net_carrier" if space == "default" else f"llm_net_carrier_{space}")
-    raise PlaceError(f"no cluster at {url!r}: give nats://host:4222, or postgresql://host/database")
+    raise PlaceUnavailable(f"no cluster at {url!r}: give nats://host:4222, or postgresql://host/database")
 
 
 def user_in(url: str) -> str:
@@ -300,8 +300,8 @@ class _Members:
                 until = lease.until
 
 
-def _elsewhere(holder: str) -> PlaceError:
-    return PlaceError(f"the run is at home at {holder!r}; it can go on here when that is gone")
+def _elsewhere(holder: str) -> PlaceUnavailable:
+    return PlaceUnavailable(f"the run is at home at {holder!r}; it can go on here when that is gone")
 
 
 # ---------------------------------------------------------------------------------------------- what is said about oneself

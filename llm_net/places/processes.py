@@ -11,7 +11,7 @@ from typing import Self
 from llm_net.address import AbstractObject
 from llm_net.carriers import pipes
 from llm_net.carriers.pipes import Worker
-from llm_net.errors import PlaceError
+from llm_net.errors import PlaceUnavailable
 from llm_net.limits import Limits
 from llm_net.message import Message
 from llm_net.ports import Clock, Journal, Link, Observer, Past
@@ -61,9 +61,9 @@ class Processes:
     ) -> LocalRun:
         """Prepare a run; nothing starts before it is entered."""
         if sys.platform == "win32":
-            raise PlaceError("worker processes need sockets that processes inherit, which Windows lacks")
+            raise PlaceUnavailable("worker processes need sockets that processes inherit, which Windows lacks")
         if pipes.in_worker:
-            raise PlaceError(
+            raise PlaceUnavailable(
                 "a worker process starts worker processes, because it imports the program that does; put that under "
                 "`if __name__ == '__main__':`"
             )

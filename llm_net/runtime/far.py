@@ -178,6 +178,10 @@ class FarHandling:
             self._end(b"m", data)
 
     def _end(self, how: bytes = b"", what: bytes = b"") -> None:
+        self._tell_end(how, what)
+        self._node.ended(self._to, failed=how == b"e")
+
+    def _tell_end(self, how: bytes, what: bytes) -> None:
         node = self._node
         del node.steps[self._number]
         self._tell_changes()
@@ -188,9 +192,11 @@ class FarHandling:
         node.link.send(frame(frames.END, self._number, 0, how, b"%d" % self._count, fields, what))
 
     def cancel(self) -> None:
-        """End the handler."""
+        """End the handler, or never begin it."""
         if self.task is not None:
             self.task.cancel()
+        elif self._node.withdrawn(self._to, self):
+            self._tell_end(b"e", far(RunCancelled()))
 
     async def _send_value(self, value: object) -> None:
         """Send what a handler gave that is not one message: it may be, or make, several."""

@@ -4,6 +4,7 @@ home to node                                        node to home
 OPEN    a run, its agents and their state           READY   they are here, or why not
 HANDLE  a message for an agent: a step begins       POST CALL GATHER EMIT MODEL EFFECT DELAY  what the step wants done
 ANSWER  what came of a question of a step           END     the step is over: what it returned, or raised
+GO      an agent that failed goes on
 ASK     make the call to the outside now            TOLD    what that call gave
 PIECE   a piece of what a model says                PIECE   likewise, of a model that is there
 CANCEL  end a step                                  DROP    nobody waits for this question any more
@@ -28,7 +29,7 @@ from llm_net.chat import Embeddings, Price, Request, Usage
 from llm_net.errors import FarError, LlmNetError
 
 OPEN, READY, HANDLE, POST, CALL, GATHER, EMIT, MODEL, EFFECT, DELAY = range(1, 11)
-END, ANSWER, ASK, TOLD, PIECE, CANCEL, DROP, MOVE, CHANGE, STATES, CLOSE, CLOSED, LEAVE = range(11, 24)
+END, ANSWER, ASK, TOLD, PIECE, CANCEL, DROP, MOVE, CHANGE, STATES, CLOSE, CLOSED, LEAVE, GO = range(11, 25)
 
 ROOM: Final = 0
 """No frame: what is left of a POST that has to wait until a mailbox has room."""
@@ -39,8 +40,12 @@ INSIDE: Final = 1 << 31
 NOWHERE: Final = 0xFFFFFFFF
 """In place of the number of a network: there is none around."""
 
-TO_AGENT = Struct("<II")
-"""The numbers of an agent, and of the network in whose context it handles a message."""
+TO_AGENT = Struct("<III?")
+"""The numbers of an agent, and of the network in whose context it handles a message; how often the agent has failed, as far as
+home knows; and whether this comes before what waits there."""
+
+GONE_ON = Struct("<II")
+"""The number of an agent that goes on, and how often it has failed, as far as home knows."""
 
 TIME = Struct("<d")
 

@@ -23,14 +23,17 @@ from llm_net.address import AbstractObject
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.chat import Chunk, Completion, Price, Request, TextDelta
 from llm_net.dispatch import AWAY, Handler
-from llm_net.errors import LlmNetError, NodeLost, NotMovable, PlaceError, RunCancelled
+from llm_net.errors import LlmNetError, NodeLost, NotMovable, PlaceUnavailable, RunCancelled
 from llm_net.message import Message, origin
 from llm_net.ports import Link
 from llm_net.record import Repeats
 from llm_net.runtime import frames
+from llm_net.runtime.cell import Entry
+from llm_net.runtime.engine import Engine
 from llm_net.runtime.frames import (
     BODY,
     EMBEDDINGS,
+    GONE_ON,
     NOWHERE,
     PRICE,
     TIME,
@@ -53,6 +56,9 @@ TRIES = 3
 
 PATIENCE = 10.0
 """Seconds that agents without a node wait for one to come."""
+
+AHEAD = 64
+"""Messages that are sent to a node before an agent there has come to them: else each would wait for a round trip."""
 
 GRACE = 5.0
 """Seconds that a node has to end what was cancelled; then it is given up."""
@@ -100,6 +106,9 @@ class Seat:
     fresh: bool = True  # whether the node has the state that it had here
     worked: bool = False  # whether it has another one there since
     hold: Future[None] | None = None  # while it moves
+    ahead: deque[Errand] = field(default_factory=deque)  # at the node, where they wait for those before them
+    failures: int = 0  # of its handlers there
+    again: Message | None = None  # what it is to handle once more, before those
 
 
 @dataclass(slots=True, eq=False)
@@ -112,6 +121,8 @@ class Errand:
     seat: Seat
     handling: LocalHandling
     node: FarNode | None = None
+    entry: Entry | None = None
+    """As it lay in the mailbox, of one that was sent ahead."""
     task: Task[None] | None = None
     """Who sees to it; nobody as long as nothing has to be waited for."""
     wanted: deque[tuple[int, int, list[Any]]] = field(default_factory=deque)
@@ -125,6 +136,17 @@ class Errand:
     doing: int = 0  # the question that is being seen to
     dropped: bool = False
     begun: bool = False  # whether its task has begun
+    failed: bool = False  # whether its handler has raised, there
+    repeated: Errand | None = None  # the same on another node
+
+    @property
+    def last(self) -> Errand:
+        """It, or what it was repeated as."""
+        errand = self
+        while errand.repeated is not None:
+            errand = errand.repeated
+        return errand
+
     ended: bool = False  # whether its handler has ended, there or here
     inside: dict[int, Task[None]] = field(default_factory=dict)
     asked: dict[int, Future[bytes]] = field(default_factory=dict)
@@ -214,6 +236,7 @@ class FarNode:
         if self.states is not None and not self.states.done():
             self.states.set_result(b"[]")
         self._home.lost(self)
+        self._home.take_back_what_waits(self)
         for errand in list(self.errands.values()):
             errand.lose(self.lost)
             if errand.task is None:
@@ -264,6 +287,8 @@ class FarNode:
         errand = self.errands.get(number)
         if errand is None:
             return  # it ended meanwhile
+        if (ahead := errand.seat.ahead) and ahead[0] is errand:  # it has begun, whatever became of the one before
+            self._home.promote(errand.seat)
         match kind:
             case frames.TOLD:
                 if (future := errand.asked.pop(question, None)) is not None and not future.done():
@@ -513,7 +538,60 @@ class Home:
         try:
             self._tell(node, errand)
         except Exception as error:
+            self._forget(node, errand)
             self.over(errand, error)
+        else:
+            self._send_ahead(seat, node)
+
+    def _send_ahead(self, seat: Seat, node: FarNode) -> None:
+        """Have the node know what its agent is to handle next, where nobody wants to look at each message before."""
+        run, cell = self.run.run, self.run.run.cell_of(seat.agent)
+        queue = cell.queue
+        if (
+            run.special
+            or cell.active < cell.concurrency
+            or seat.hold is not None
+            or cell.when_full != "wait"
+            or seat.again is not None
+        ):
+            return
+        while queue and len(seat.ahead) < AHEAD and queue[0][1] is run and not node.link.full:
+            entry = queue[0]
+            message, _, depth, place, heard, _, _ = entry
+            handling = LocalHandling(self.run.engine, run, self.run.nobody)
+            handling.agent, handling.message, handling.cell, handling.place = seat.agent, message, cell, place
+            handling.heard, handling.depth = heard, depth
+            errand = self._errand(seat, handling)
+            errand.node, errand.entry = node, entry
+            try:
+                self._tell(node, errand)
+            except Exception:
+                break  # it will fail when its turn has come
+            queue.popleft()
+            node.errands[errand.number] = errand
+            seat.ahead.append(errand)
+        if cell.room and len(queue) <= cell.limit // 2:
+            cell.make_room()
+
+    def promote(self, seat: Seat) -> None:
+        """The next of those that wait at a node is handled now."""
+        seat.ahead.popleft().handling.cell.active += 1
+        self.run.run.aloof += 1
+
+    def take_back_what_waits(self, node: FarNode) -> None:
+        """Put what waits at a node back to the mailboxes."""
+        for seat in self._seats.values():
+            if seat.node is node:
+                while seat.ahead:
+                    errand = seat.ahead.pop()
+                    node.errands.pop(errand.number, None)
+                    assert errand.entry is not None
+                    errand.handling.cell.queue.appendleft(errand.entry)
+
+    def waiting(self, agent: GenAgent) -> Iterable[Message]:
+        """What waits for an agent at its node."""
+        seat = self._seats.get(id(agent))
+        return () if seat is None else [errand.handling.message for errand in seat.ahead]
 
     def _errand(self, seat: Seat, handling: LocalHandling) -> Errand:
         self._errands += 1
@@ -559,11 +637,11 @@ class Home:
                 await engine.room(handling, full)
             await self._uncrowd(handling)
         except BaseException as error:
-            engine.failed(handling, error)
+            self._conclude(errand.last, error)
             if not isinstance(error, (Exception, asyncio.CancelledError)):
                 raise
         else:
-            engine.done(handling)
+            self._conclude(errand.last, None)
         finally:
             work.close()
             assert errand.task is not None
@@ -589,8 +667,9 @@ class Home:
                     raise
                 recorder.repeat(step, before, errand.replies)
                 task, replies = errand.task, errand.replies
-                errand = self._errand(errand.seat, handling)
+                first, errand = errand, self._errand(errand.seat, handling)
                 errand.task, errand.replies, handling.body = task, replies, errand
+                first.repeated = errand
         return await self._try(errand)
 
     async def _try(self, errand: Errand) -> object:
@@ -633,6 +712,9 @@ class Home:
 
     def cancel(self) -> None:
         """The run is over."""
+        for seat in self._seats.values():
+            while seat.ahead:
+                self.promote(seat)
         for node in self.nodes:
             for errand in list(node.errands.values()):
                 if errand.task is None:
@@ -668,6 +750,7 @@ class Home:
 
     def _end_at_once(self, errand: Errand, told: object, ids: int, fields: bytes) -> None:
         handling = errand.handling
+        errand.failed = isinstance(told, BaseException)
         try:
             errand.meet(told)
             full = handling.engine.post(handling, told, None) if isinstance(told, Message) else None
@@ -685,12 +768,30 @@ class Home:
 
     def over(self, errand: Errand, error: BaseException | None) -> None:
         """An errand without a task has come to its end."""
-        handling = errand.handling
         self.run.run.aloof -= 1
+        self._conclude(errand, error)
+
+    def _conclude(self, errand: Errand, error: BaseException | None) -> None:
+        """Count a message as handled, or failed; and go on with the next."""
+        seat, handling = errand.seat, errand.handling
+        cell, node = handling.cell, errand.node
         if error is None:
+            if seat.ahead:
+                self.promote(seat)
             handling.engine.done(handling)
         else:
+            active = cell.active
             handling.engine.failed(handling, error)
+            seat.failures += errand.failed
+            if cell.active == active:  # it is to be handled again
+                seat.again = handling.message
+                return
+            if seat.ahead:
+                self.promote(seat)
+            if errand.failed and node is not None and node.lost is None:
+                node.link.send(frame(frames.GO, 0, 0, GONE_ON.pack(seat.number, seat.failures)))
+        if node is not None and node.serves and seat.node is node and cell.queue and not self.run.run.over:
+            self._send_ahead(seat, node)
 
     async def _node_of(self, seat: Seat) -> FarNode:
         """The node of an agent: another one if that is lost."""
@@ -743,7 +844,7 @@ class Home:
                     await future
                 seats = [seat.node for seat in self._seats.values()]
                 return min(nodes, key=seats.count)
-        raise PlaceError("all nodes are lost or leave, and none has come; start one with `llm-net node`")
+        raise PlaceUnavailable("all nodes are lost or leave, and none has come; start one with `llm-net node`")
 
     def arrived(self) -> None:
         """A node is ready."""
@@ -847,7 +948,9 @@ class Home:
             }  # fmt: skip
         elif handling.source is not None:
             more |= {"ids": handling.source.new_id(), "count": 0, "at": handling.source.now().timestamp()}
-        where = TO_AGENT.pack(seat.number, NOWHERE if network is None else network)
+        if once_more := seat.again is handling.message:
+            seat.again = None
+        where = TO_AGENT.pack(seat.number, NOWHERE if network is None else network, seat.failures, once_more)
         said = node.line.encode(handling.message)
         node.link.send(frame(frames.HANDLE, errand.number, 0, where, to_json(more) if more else b"", said))
 
@@ -878,6 +981,7 @@ class Home:
                 errand.doing = 0
 
     def _take_end(self, errand: Errand, told: object, ids: int, fields: bytes) -> object:
+        errand.failed = isinstance(told, BaseException)
         if (step := errand.handling.step) is not None:
             step.ids = ids
             self._write(errand.seat.agent, from_json(fields or b"{}"))
@@ -1095,6 +1199,13 @@ class Home:
         self._hosts.gone(node.link)
 
 
+class Nobody:
+    """Who sees to a message of which nothing is wanted yet."""
+
+    detached: ClassVar[bool] = True
+    task: ClassVar[None] = None
+
+
 class Running:
     """What home needs of a run."""
 
@@ -1103,10 +1214,16 @@ class Running:
         self.run = run
         self.loop = run.engine.loop
         self.id = run.id
+        self.nobody = Nobody()
 
     @property
     def seed(self) -> int:
         return self.run.seed  # that of its past is known only when that is opened
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of its event loop."""
+        return cast(Engine, self.run.engine)
 
     @property
     def records(self) -> bool:

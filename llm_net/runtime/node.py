@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Future, Task
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -23,7 +24,7 @@ from llm_net.message import Message
 from llm_net.ports import Link
 from llm_net.runtime import frames
 from llm_net.runtime.far import Borrowed, FarHandling
-from llm_net.runtime.frames import BODY, NOWHERE, TIME, TO_AGENT, far, frame, near, parts_of, taken_apart
+from llm_net.runtime.frames import BODY, GONE_ON, NOWHERE, TIME, TO_AGENT, far, frame, near, parts_of, taken_apart
 from llm_net.runtime.moving import Manifest, fields_of
 from llm_net.runtime.state import Shadow
 from llm_net.wire import Line
@@ -32,6 +33,19 @@ PATIENCE = 10.0
 
 OWN_NUMBERS = 24
 """Bits of the number of an agent that was added on a node; the node's own number is above them."""
+
+
+class Bench:
+    """The messages that an agent handles here, and those that wait for it."""
+
+    __slots__ = ("failures", "halted", "running", "serving", "waiting")
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.waiting: deque[FarHandling] = deque()
+        self.failures = 0
+        self.serving = False  # whether the next one is being begun
+        self.halted = False  # it has failed, and home has not said how it goes on
 
 
 class Node:
@@ -57,6 +71,7 @@ class Node:
         self.over = asyncio.Event()  # nothing of the run is left here
         self._starting: dict[int, Future[None]] = {}
         self._living: dict[int, GenAgent] = {}  # those whose astart has ended well
+        self._benches: dict[int, Bench] = {}
         self._randoms: dict[int, Random] = {}
         self._shadows: dict[int, Shadow] = {}
         self._changed: dict[int, GenNetwork] = {}  # networks that handlers here have changed
@@ -79,8 +94,9 @@ class Node:
         match kind:
             case frames.HANDLE:
                 where, more, said = parts_of(data, 3)
-                to, within = TO_AGENT.unpack(where)
-                self._handle(number, to, within, from_json(more or b"{}"), self.line.decode(said))
+                self._handle(number, where, from_json(more or b"{}"), self.line.decode(said))
+            case frames.GO:
+                self._go_on(*GONE_ON.unpack(parts_of(data, 1)[0]))
             case frames.ANSWER:
                 how, at, what = parts_of(data, 3)
                 answer = self._answer(how, taken_apart(what))  # read in any case: a line remembers what crossed it
@@ -233,11 +249,52 @@ class Node:
 
     # ------------------------------------------------------------------------------------------ messages
 
-    def _handle(self, number: int, to: int, within: int, more: dict[str, Any], message: Message) -> None:
+    def _handle(self, number: int, where: bytes, more: dict[str, Any], message: Message) -> None:
+        to, within, failures, at_once = TO_AGENT.unpack(where)
         network = None if within == NOWHERE else self.manifest.agents[within]
         handling = FarHandling(self, number, to, self.manifest.agents[to], network, message, more)
         self.steps[number] = handling
-        handling.begin()
+        bench = self._benches.setdefault(to, Bench())
+        if bench.halted and failures == bench.failures and not bench.waiting:
+            bench.halted = False  # home has known it before it sent this
+        if at_once or not (bench.halted or bench.waiting or bench.running >= type(handling.agent).concurrency):
+            bench.running += 1
+            handling.begin()
+        else:
+            bench.waiting.append(handling)
+
+    def ended(self, to: int, *, failed: bool) -> None:
+        """An agent has handled a message: now the next, unless home has to decide."""
+        bench = self._benches[to]
+        bench.running -= 1
+        bench.halted = failed
+        bench.failures += failed
+        self._next(to, bench)
+
+    def _go_on(self, to: int, failures: int) -> None:
+        bench = self._benches.setdefault(to, Bench())
+        if failures == bench.failures:
+            bench.halted = False
+            self._next(to, bench)
+
+    def _next(self, to: int, bench: Bench) -> None:
+        if bench.serving:
+            return  # below, a handler has ended at once
+        bench.serving = True
+        try:
+            while bench.waiting and not bench.halted and bench.running < type(self.manifest.agents[to]).concurrency:
+                bench.running += 1
+                bench.waiting.popleft().begin()
+        finally:
+            bench.serving = False
+
+    def withdrawn(self, to: int, handling: FarHandling) -> bool:
+        """Whether a message that was waiting is handled no more."""
+        waiting = self._benches[to].waiting
+        if handling not in waiting:
+            return False
+        waiting.remove(handling)
+        return True
 
     # ------------------------------------------------------------------------------------------ the end
 

@@ -102,6 +102,10 @@ class Away(Protocol):
         """An agent begins anew, with the state that it has here."""
         ...
 
+    def waiting(self, agent: GenAgent) -> Iterable[Message]:
+        """What waits for an agent at its node."""
+        ...
+
     def cancel(self) -> None:
         """The run is over: what is being handled elsewhere is cancelled. Makes tasks of the run for it."""
         ...
@@ -484,6 +488,8 @@ class LocalRun:
         for handling, (_, waiters) in self.blocked.items():
             held.update(message.id for message in handling.message.thread())
             held.update(entry[0].id for entry in handling.cell.queue)
+            if self._away is not None:
+                held.update(message.id for message in self._away.waiting(handling.agent))
             asked.extend((handling, waiter) for waiter in waiters if not waiter.done)
         ring = tuple(handling.address for handling in self.blocked)
         for handling, waiter in asked:

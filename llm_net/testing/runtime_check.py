@@ -409,6 +409,7 @@ async def _check_order(place: _Place) -> None:
 class Busy(GenAgent):
     """Counts how many of its handlers are at work at once."""
 
+    pause: ClassVar[float] = 0.002
     busy: int = 0
     most: int = 0
     handled: int = 0
@@ -416,13 +417,14 @@ class Busy(GenAgent):
     async def arequest(self, message: Message) -> None:
         self.busy += 1
         self.most = max(self.most, self.busy)
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(self.pause)
         self.handled += 1
         self.busy -= 1
 
 
 class Wide(Busy):
     concurrency: ClassVar[int] = 3
+    pause: ClassVar[float] = 0.05  # so long that three messages come within
 
 
 async def _check_one_at_a_time(place: _Place) -> None:

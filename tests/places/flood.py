@@ -33,4 +33,6 @@ class Consumer(GenAgent):
 
 
 def flood(count: int, seconds: float) -> GenNetwork:
-    return GenNetwork(id="flood", agents=[Producer(id="producer", count=count), Consumer(id="consumer", seconds=seconds)])
+    return GenNetwork(
+        id="flood", agents=[Producer(id="producer", count=count), Consumer(id="consumer", seconds=seconds)]
+    )

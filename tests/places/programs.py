@@ -43,14 +43,14 @@ class Program:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def says(self, what: str, seconds: float = 30.0) -> str:
-        """Wait for a line that has this; the process may end with it."""
+    def says(self, what: str, seconds: float = 30.0, *, again: int = 0) -> str:
+        """Wait for a line that has this, after so many others that have it; the process may end with it."""
         end = time.monotonic() + seconds
         while True:
             over = not self.alive
-            for line in self.said.splitlines():
-                if what in line:
-                    return line
+            lines = [line for line in self.said.splitlines() if what in line]
+            if len(lines) > again:
+                return lines[again]
             if over or time.monotonic() > end:
                 raise AssertionError(f"it never said {what!r}, but: {self.said}")
             time.sleep(0.02)

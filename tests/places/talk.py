@@ -1,6 +1,6 @@
 """A busy network for processes that get killed: everybody writes numbered messages to everybody, and notes what it hears outside.
 
-`python talk.py URL JOURNAL FOLDER SPACE` is the home of a run of it, or goes on with the one that is in the journal.
+`python talk.py URL JOURNAL FOLDER SPACE SILENT` is the home of a run of it, or goes on with the one that is in the journal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from llm_net.places import Cluster
 
 TALKERS = 6
 BURST = 3
-SILENT = 2.0
 LEASE = 2.0
 
 
@@ -81,11 +80,11 @@ def talk(folder: str) -> GenNetwork:
     )
 
 
-async def main(url: str, kept: str, folder: str, space: str) -> None:
+async def main(url: str, kept: str, folder: str, space: str, silent: str) -> None:
     network, journal = talk(folder), SqliteJournal(kept)
     limits = Limits(messages=None, depth=None)
     runs = await journal.runs()
-    place = Cluster(url, space=space, silent=SILENT, lease=LEASE)
+    place = Cluster(url, space=space, silent=float(silent), lease=LEASE)
     if runs:
         run = network.resume(journal, runs[-1].run, limits=limits, runtime=place)
     else:

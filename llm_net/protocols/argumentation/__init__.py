@@ -1,0 +1,1 @@
+"""Which arguments stand when some attack others: abstract argumentation in the sense of Dung."""

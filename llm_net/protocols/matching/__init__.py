@@ -1,0 +1,1 @@
+"""Who goes with whom, or gets what, where no money changes hands: by preferences, or by cost."""
