@@ -75,7 +75,7 @@ def _place(where: str, workers: int | None, space: str, name: str | None) -> Pla
         from llm_net.places import Processes
 
         return lambda seed: Processes(workers, seed=seed)
-    if where.startswith(URLS):
+    if _is_cluster(where):
         from llm_net.places import Cluster
 
         return lambda seed: Cluster(where, space=space, name=name, seed=seed)
@@ -84,13 +84,17 @@ def _place(where: str, workers: int | None, space: str, name: str | None) -> Pla
 
 
 def _checked(context: click.Context, option: click.Parameter, value: str) -> str:
-    if not value.startswith(URLS):
+    if not _is_cluster(value):
         raise click.BadParameter(
             f"{without_secrets(value)!r} is no cluster; give nats://HOST:4222, or postgresql://HOST/DATABASE"
         )
     return value
 
 
+def _is_cluster(where: str) -> bool:
+    return where.startswith(URLS) or "dbname=" in where
+
+
 def without_secrets(url: str) -> str:
     """A URL, or several, without users and passwords."""
-    return re.sub(r"//[^/@,]*@", "//", url)
+    return re.sub(r"password=\S+ ?", "", re.sub(r"//[^/@,]*@", "//", url))

@@ -26,8 +26,9 @@ from llm_net.runtime.local import LocalRuntime
 from llm_net.runtime.node import Node
 from llm_net.runtime.run import LocalRun
 
-LEASE_SECONDS = 10.0
-"""For which the home of a run has it, unless somebody says otherwise; it is renewed long before."""
+LEASE_SECONDS = 12.0
+"""For which the home of a run has it, unless somebody says otherwise: longer than the servers of a cluster take to choose who leads
+them (up to 7.5 s, measured), after which it is renewed."""
 
 PATIENCE = 10.0
 """Seconds in which a node must be there when a run begins, or when one was lost."""
@@ -52,7 +53,7 @@ def carrier_at(url: str, *, space: str = "default") -> Carrier:
     if scheme in ("nats", "tls"):
         from llm_net.carriers.nats import NatsCarrier
 
-        return NatsCarrier(url, space=space)
+        return NatsCarrier(url, space=space, replicas=3 if url.count(",") >= 2 else 1)
     if scheme in ("postgresql", "postgres") or "dbname=" in url:
         from llm_net.carriers.postgres import PostgresCarrier
 
@@ -280,9 +281,10 @@ class _Members:
     async def _keep(self, name: str, until: float, lost: Callable[[Exception], None]) -> None:
         """Renew the lease of a run. Who cannot is its home no more: another may be already."""
         clock = asyncio.get_running_loop().time
+        pause = self._seconds / 4
         while True:
             try:
-                await asyncio.sleep(self._seconds / 4)
+                await asyncio.sleep(pause)
             except asyncio.CancelledError:
                 with suppress(CarrierFailed):
                     await self._exchange.carrier.lease(name, seconds=0)
@@ -293,11 +295,12 @@ class _Members:
                 if clock() > until:
                     lost(failed)
                     return
+                pause = self._seconds / 20
             else:
                 if lease.holder != self._name:
                     lost(_elsewhere(lease.holder))
                     return
-                until = lease.until
+                until, pause = lease.until, self._seconds / 4
 
 
 def _elsewhere(holder: str) -> PlaceUnavailable:

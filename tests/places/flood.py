@@ -33,6 +33,12 @@ class Consumer(GenAgent):
 
 
 def flood(count: int, seconds: float) -> GenNetwork:
+    """Say so much to one who takes so long for each."""
     return GenNetwork(
         id="flood", agents=[Producer(id="producer", count=count), Consumer(id="consumer", seconds=seconds)]
     )
+
+
+def network() -> GenNetwork:
+    """Ten times what is taken, and no end of it."""
+    return flood(10**9, 0.002)

@@ -1,6 +1,6 @@
 """A busy network for processes that get killed: everybody writes numbered messages to everybody, and notes what it hears outside.
 
-`python talk.py URL JOURNAL FOLDER SPACE SILENT` is the home of a run of it, or goes on with the one that is in the journal.
+`python talk.py URL JOURNAL FOLDER SPACE SILENT LEASE` is the home of a run of it, or goes on with the one that is in the journal.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from functools import partial
 from pathlib import Path
 
 from llm_net import GenAgent, GenNetwork, Limits, Message
-from llm_net.journal import SqliteJournal
+from llm_net.journal import PostgresJournal, SqliteJournal
 from llm_net.places import Cluster
 
 TALKERS = 6
 BURST = 3
-LEASE = 2.0
 
 
 class Word(Message):
@@ -80,11 +79,12 @@ def talk(folder: str) -> GenNetwork:
     )
 
 
-async def main(url: str, kept: str, folder: str, space: str, silent: str) -> None:
-    network, journal = talk(folder), SqliteJournal(kept)
+async def main(url: str, kept: str, folder: str, space: str, silent: str, lease: str) -> None:
+    network = talk(folder)
+    journal = PostgresJournal(kept) if "dbname=" in kept else SqliteJournal(kept)
     limits = Limits(messages=None, depth=None)
     runs = await journal.runs()
-    place = Cluster(url, space=space, silent=float(silent), lease=LEASE)
+    place = Cluster(url, space=space, silent=float(silent), lease=float(lease))
     if runs:
         run = network.resume(journal, runs[-1].run, limits=limits, runtime=place)
     else:
