@@ -41,6 +41,10 @@ class Program:
         return self._log.read_bytes()[self._read :].decode()
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         return self._process.poll() is None
 
