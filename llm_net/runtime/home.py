@@ -23,7 +23,7 @@ from llm_net.address import AbstractObject
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.chat import Chunk, Completion, Price, Request, TextDelta
 from llm_net.dispatch import AWAY, Handler
-from llm_net.errors import LlmNetError, NodeLost, NotMovable, RunCancelled
+from llm_net.errors import LlmNetError, NodeLost, NotMovable, PlaceUnavailable, RunCancelled
 from llm_net.message import Message, origin
 from llm_net.ports import Hosts, Link
 from llm_net.record import Repeats
@@ -54,6 +54,9 @@ from llm_net.wire import Line
 
 TRIES = 3
 """Nodes that may be lost over one message of a recorded run, that one included: perhaps it is the message that kills them."""
+
+PATIENCE = 10.0
+"""Seconds that agents without a node wait for one to come."""
 
 AHEAD = 64
 """Messages that are sent to a node before an agent there has come to them: else each would wait for a round trip."""
@@ -245,6 +248,7 @@ class FarNode:
                     else:
                         self.told = True
                         self.ready.set_result(None)
+                        self._home.arrived()
                 return
             case frames.STATES:
                 if self.states is not None and not self.states.done():
@@ -344,6 +348,7 @@ class Home:
         self._errands = 0
         self._numbers = 0  # of nodes
         self._moves: set[Task[None]] = set()
+        self._wanting: list[Future[None]] = []  # of those who wait for a node
         self._watched: list[GenNetwork] = []
         self._begun = False
 
@@ -403,8 +408,7 @@ class Home:
             for node in self.nodes:
                 node.begin(self._opening(node))
             self._watch()
-            for node in self.nodes:
-                await node.ready
+            await self._all_ready()
         except BaseException as error:
             self.ready.set_exception(error)
             self.ready.exception()  # whoever waits for it hears of it; perhaps nobody does
@@ -412,13 +416,29 @@ class Home:
         self.ready.set_result(None)
 
     async def _open(self, hosts: Hosts) -> None:
-        links = await hosts.open(self.run.id, joined=partial(self._joined, hosts), lost=self._not_ours)
+        links = await hosts.open(
+            self.run.id, self.run.run.agent.id, joined=partial(self._joined, hosts), lost=self._not_ours
+        )
         self._opened.append(hosts)
         for link in links:
             self._new_node(hosts, link)
 
     def _seated(self, hosts: Hosts) -> list[Seat]:
         return [seat for seat in self._seats.values() if seat.hosts is hosts]
+
+    def _nodes_of(self, hosts: Hosts) -> list[FarNode]:
+        return [node for node in self.nodes if node.hosts is hosts]
+
+    async def _all_ready(self) -> None:
+        """Wait for the nodes. One that is lost already will be replaced like any that is lost later, if there are others."""
+        problems: list[BaseException] = []
+        for node in self.nodes:
+            await asyncio.wait([node.ready])
+            if (problem := node.ready.exception()) is not None:
+                problems.append(problem)
+        for problem in problems:
+            if not isinstance(problem, NodeLost) or len(problems) == len(self.nodes):
+                raise problem
 
     def _opening(self, node: FarNode) -> bytes:
         seats = {seat.number for seat in self._seats.values() if seat.node is node}
@@ -438,7 +458,7 @@ class Home:
     async def end(self) -> None:
         """Take the agents' state back, and leave the nodes."""
         self._unwatch()
-        for task in [*self._moves, *(node.successor for node in self.nodes if node.successor is not None)]:
+        for task in self._moves:
             task.cancel()
         left = [node for node in self.nodes if node.lost is None and self._begun]
         for node in left:
@@ -781,23 +801,30 @@ class Home:
             else:
                 assert node is not None
                 if node.successor is None:
-                    node.successor = self.run.loop.create_task(self._replace(node))
+                    node.successor = self._in_background(self._replace(node))
                 await asyncio.shield(node.successor)
 
     async def _replace(self, lost: FarNode) -> None:
         """Have the agents of a node that is lost made on others, with the state that they have here."""
         link = await lost.hosts.replace(lost.link)
-        self.nodes.remove(lost)
-        seats = [seat for seat in self._seats.values() if seat.node is lost]
         if link is None:
-            for seat in seats:
-                seat.node, seat.fresh, seat.worked = self._emptiest(lost.hosts), False, False
-            return
-        node = self._new_node(lost.hosts, link)
-        for seat in seats:
-            seat.node, seat.fresh, seat.worked = node, True, False
-        node.begin(self._opening(node))
-        await node.ready
+            for seat in self._seats_of(lost):
+                seat.node, seat.fresh, seat.worked = await self._emptiest(lost.hosts), False, False
+        else:
+            node = self._new_node(lost.hosts, link)
+            for seat in self._seats_of(lost):
+                seat.node, seat.fresh, seat.worked = node, True, False
+            node.begin(self._opening(node))
+            await node.ready
+        self._strike(lost)
+
+    def _seats_of(self, node: FarNode) -> list[Seat]:
+        return [seat for seat in self._seats.values() if seat.node is node]
+
+    def _strike(self, node: FarNode) -> None:
+        """A node has nothing to do with this run any more."""
+        if node in self.nodes:
+            self.nodes.remove(node)
 
     def _new_node(self, hosts: Hosts, link: Link) -> FarNode:
         self._numbers += 1
@@ -805,12 +832,24 @@ class Home:
         self.nodes.append(node)
         return node
 
-    def _emptiest(self, hosts: Hosts) -> FarNode:
-        """The node with the fewest agents."""
-        seats = [seat.node for seat in self._seated(hosts)]
-        return min(
-            (node for node in self.nodes if node.hosts is hosts and node.serves and not node.leaving), key=seats.count
-        )
+    async def _emptiest(self, hosts: Hosts) -> FarNode:
+        """The node with the fewest agents, or the first that comes where there is none."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while not (nodes := [one for one in self._nodes_of(hosts) if one.serves and not one.leaving]):
+                    future: Future[None] = self.run.loop.create_future()
+                    self._wanting.append(future)
+                    await future
+                seats = [seat.node for seat in self._seated(hosts)]
+                return min(nodes, key=seats.count)
+        raise PlaceUnavailable("all nodes are lost or leave, and none has come; start one with `llm-net node`")
+
+    def arrived(self) -> None:
+        """A node is ready."""
+        for future in self._wanting:
+            if not future.done():
+                future.set_result(None)
+        self._wanting.clear()
 
     # ------------------------------------------------------------------------------------------ nodes come and go
 
@@ -823,10 +862,11 @@ class Home:
             node.leaving = True
             self._in_background(self._let_go(node))
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> Task[None]:
         task = self.run.loop.create_task(work)
         self._moves.add(task)
         task.add_done_callback(self._moves.discard)
+        return task
 
     async def _welcome(self, hosts: Hosts, link: Link) -> None:
         """Give a node that has come its share of the agents."""
@@ -835,10 +875,11 @@ class Home:
         try:
             await node.ready
         except LlmNetError:
-            self.nodes.remove(node)  # it does not know our agents
+            self._strike(node)  # it does not know our agents, or is lost already
             return
-        seats = self._seated(hosts)
-        nodes = [one for one in self.nodes if one.hosts is hosts]
+        for old in [old for old in self.nodes if old.lost is not None and not self._seats_of(old)]:
+            self._strike(old)
+        seats, nodes = self._seated(hosts), self._nodes_of(hosts)
         share = len(seats) // len(nodes)
         for fullest in sorted(nodes, key=lambda one: -sum(seat.node is one for seat in seats)):
             theirs = [seat for seat in seats if seat.node is fullest]
@@ -847,19 +888,23 @@ class Home:
                 await self._move(seat, node)
 
     async def _let_go(self, node: FarNode) -> None:
-        seats = [seat for seat in self._seats.values() if seat.node is node]
-        others = [other for other in self.nodes if other is not node and other.hosts is node.hosts]
-        if all(other.leaving or not other.serves for other in others):
-            link = await node.hosts.replace(node.link)
-            if link is not None:
-                other = self._new_node(node.hosts, link)
-                other.begin(self._opening(other))
-                await other.ready
-        await asyncio.gather(*(self._move(seat, self._emptiest(node.hosts)) for seat in seats))
+        seats = self._seats_of(node)
+        homeless = [asyncio.Event() for _ in seats]
+        moves = [
+            self._in_background(self._move(seat, None, event)) for seat, event in zip(seats, homeless, strict=True)
+        ]
+        for event in homeless:
+            await event.wait()
         node.link.send(frame(frames.CLOSE, 0, 0, b"[]"))
+        await asyncio.gather(*moves, return_exceptions=True)  # who found no node looks again when it is written to
 
-    async def _move(self, seat: Seat, to: FarNode) -> None:
-        """Have an agent live on another node, with the state that it has when it is next idle."""
+    async def _move(self, seat: Seat, to: FarNode | None, lifted: asyncio.Event | None = None) -> None:
+        """Have an agent live on another node, with the state that it has when it is next idle.
+
+        Args:
+            to: None for the one with the fewest agents then.
+            lifted: set when the old node has nothing more to do with it.
+        """
         old = seat.node
         assert old is not None
         seat.hold = hold = self.run.loop.create_future()
@@ -867,9 +912,14 @@ class Home:
             await old.idle(seat)
             if old.lost is None and seat.worked:
                 await self._take_back(old, seat)
+            if lifted is not None:
+                lifted.set()
             if old.lost is None:
-                seat.node, seat.fresh = to, False
+                seat.fresh = False
+                seat.node = to or await self._emptiest(seat.hosts)
         finally:
+            if lifted is not None:
+                lifted.set()
             seat.hold = None
             hold.set_result(None)
 
@@ -1146,6 +1196,7 @@ class Home:
         for seat in self._seats.values():
             if seat.node is node:
                 seat.worked = False
+        node.hosts.gone(node.link)
 
 
 def _calls_back(handling: LocalHandling) -> bool:
