@@ -3,13 +3,14 @@
 
 VENV := .venv
 FLOOR := .venv-floor
+HEAVY := .venv-heavy
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 CODE := $(wildcard llm_net tests examples benchmarks)
 export PYTHON
 .NOTPARALLEL: # two installs into one environment would meet
 
-.PHONY: help demo test floor lint types docs bench format models lock clean environment formatting style layers mypy pyright
+.PHONY: help demo test heavy floor lint types docs bench format models lock clean environment formatting style layers mypy pyright
 
 help: ## say what there is
 	@echo "make WHAT, where WHAT is"
@@ -20,6 +21,9 @@ demo: models ## see agents agree on a contract, in the words of a model on this 
 
 test: $(VENV)/.dev models ## run all tests
 	$(BIN)/pytest -q
+
+heavy: $(HEAVY)/.heavy ## run the tests that need large libraries: Ray, 200 MB
+	$(HEAVY)/bin/pytest -q tests/heavy
 
 floor: $(FLOOR)/.floor ## run the core's tests on the oldest versions that pyproject.toml allows
 	$(FLOOR)/bin/pytest -q $(filter-out tests/test_docs.py,$(wildcard tests/test_*.py))
@@ -45,7 +49,7 @@ lock: ## write requirements/*.txt anew from pyproject.toml
 	scripts/lock
 
 clean: ## remove all that is made here
-	rm -rf $(VENV) $(FLOOR) $(PEERS) docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(FLOOR) $(HEAVY) $(PEERS) docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # ------------------------------------------------------------------------------------------------ the steps of .ci/run
 
@@ -73,6 +77,9 @@ $(VENV)/.%: requirements/%.txt pyproject.toml
 
 $(FLOOR)/.%: requirements/%.txt pyproject.toml
 	scripts/install $* $(FLOOR)
+
+$(HEAVY)/.%: requirements/%.txt pyproject.toml
+	scripts/install $* $(HEAVY)
 
 $(PEERS)/.%: requirements/%.txt pyproject.toml
 	scripts/install $* $(PEERS)

@@ -46,7 +46,7 @@ from llm_net.graph import ITSELF, Graph, Link
 from llm_net.limits import Limits
 from llm_net.mailbox import Mailbox
 from llm_net.message import Message, Role, origin, own_annotations, parse_arguments
-from llm_net.ports import Handling, Journal, Model, Observer, Past, Run, Runtime, Statistics
+from llm_net.ports import Handling, Journal, Model, Observer, Past, Place, Run, Runtime, Statistics
 from llm_net.schema import Function, JsonSchema, function
 from llm_net.supervision import Directive, Failure
 
@@ -428,6 +428,7 @@ class GenAgent(AbstractObject, BaseModel):
         *,
         limits: Limits = DEFAULT_LIMITS,
         runtime: Runtime | None = None,
+        place: Mapping[str, Place | str] | None = None,
         observers: Sequence[Observer] = (),
         journal: Journal | None = None,
     ) -> Run:
@@ -437,10 +438,12 @@ class GenAgent(AbstractObject, BaseModel):
             root: the message that begins it; None for a run that stays open until it is cancelled or its block is left.
             limits: how far it may go.
             runtime: where it runs; None for this event loop.
+            place: in its stead, where single agents run, by address: `{"critic": "process", "painter": Ray(num_gpus=1)}`; see
+                `llm_net.places.Places`.
             observers: who is told of everything that happens.
             journal: keeps a record from which the run can be resumed, forked and replayed; it stays open.
         """
-        return (runtime or _default_runtime()).run(self, root, limits=limits, observers=observers, journal=journal)
+        return _runtime(runtime, place).run(self, root, limits=limits, observers=observers, journal=journal)
 
     def resume(
         self,
@@ -451,6 +454,7 @@ class GenAgent(AbstractObject, BaseModel):
         settle: Mapping[str, object] = MappingProxyType({}),
         limits: Limits = DEFAULT_LIMITS,
         runtime: Runtime | None = None,
+        place: Mapping[str, Place | str] | None = None,
         observers: Sequence[Observer] = (),
     ) -> Run:
         """Go on with a run of a journal: `async with network.resume(journal, run_id) as run: …`.
@@ -462,13 +466,13 @@ class GenAgent(AbstractObject, BaseModel):
             run: its id.
             message: one more from the outside, such as the answer that it waits for.
             settle: what came of calls that were in doubt, by the key in the error; `REPEAT` to make one again.
-            limits, runtime, observers: as for `run`; the counts go on where they were, the seconds begin anew.
+            limits, runtime, place, observers: as for `run`; the counts go on where they were, the seconds begin anew.
 
         Raises:
             UnknownRun, NotResumable, JournalFailed: on entering it.
         """
         past = Past(run, settle=settle)
-        return (runtime or _default_runtime()).run(
+        return _runtime(runtime, place).run(
             self, message, limits=limits, observers=observers, journal=journal, past=past
         )
 
@@ -481,6 +485,7 @@ class GenAgent(AbstractObject, BaseModel):
         edit: Mapping[str, object] | None = None,
         limits: Limits = DEFAULT_LIMITS,
         runtime: Runtime | None = None,
+        place: Mapping[str, Place | str] | None = None,
         observers: Sequence[Observer] = (),
     ) -> Run:
         """Begin a new run that has another one's past: all up to a message, and nothing that came later.
@@ -491,9 +496,7 @@ class GenAgent(AbstractObject, BaseModel):
             edit: fields that this message has in the new run, as JSON: `{"body": "Ask for less"}`.
         """
         past = Past(run, at=at, edit=edit)
-        return (runtime or _default_runtime()).run(
-            self, None, limits=limits, observers=observers, journal=journal, past=past
-        )
+        return _runtime(runtime, place).run(self, None, limits=limits, observers=observers, journal=journal, past=past)
 
     async def areceive(
         self,
@@ -577,7 +580,7 @@ class GenAgent(AbstractObject, BaseModel):
             Diverged: the code does something else than the record says; it names the first difference.
             UnknownRun, JournalFailed: there is nothing to replay.
         """
-        again = (runtime or _default_runtime()).run(
+        again = _runtime(runtime).run(
             self, None, limits=_UNLIMITED, observers=(), journal=journal, past=Past(run, replay=True)
         )
         async with again:
@@ -898,7 +901,15 @@ def _handling(agent: GenAgent, what: str) -> Handling:
     return handling
 
 
-def _default_runtime() -> Runtime:
+def _runtime(runtime: Runtime | None, place: Mapping[str, Place | str] | None = None) -> Runtime:
+    if place is not None:
+        from llm_net.places.mixed import Places
+
+        if runtime is not None:
+            raise TypeError("give a runtime, or places for single agents, not both")
+        return Places(place)
+    if runtime is not None:
+        return runtime
     from llm_net.runtime.local import LocalRuntime
 
     return LocalRuntime()

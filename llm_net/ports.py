@@ -437,3 +437,46 @@ class Link(Protocol):
     def close(self) -> None:
         """Send what waits, then end it."""
         ...
+
+
+class Hosts(Protocol):
+    """Where the nodes of a run come from."""
+
+    @property
+    def imports(self) -> bool:
+        """Whether its nodes are told which modules to import; else they have them."""
+        ...
+
+    async def open(
+        self, run: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
+    ) -> Sequence[Link]:
+        """Links to the nodes of a run, one at least.
+
+        Args:
+            joined: to be told of a link to one that comes later.
+            lost: to be told that this process may not go on with the run, and why.
+
+        Raises:
+            PlaceError: there are none.
+        """
+        ...
+
+    async def replace(self, lost: Link) -> Link | None:
+        """A link to another node than one that is lost; None: the others will do. Raises PlaceError if there are none."""
+        ...
+
+    def gone(self, link: Link) -> None:
+        """A link is broken, or closed: its node is none of this run any more, unless it is given anew."""
+        ...
+
+    async def release(self, links: Iterable[Link]) -> None:
+        """The run is over, and its links closed."""
+        ...
+
+
+class Place(Protocol):
+    """Where agents may live besides this event loop: worker processes, a cluster, Ray."""
+
+    def hosts(self) -> Hosts:
+        """What gives a run its nodes there. Raises PlaceError where there can be none."""
+        ...

@@ -48,6 +48,7 @@ HOMES = {
     "genai_prices": {"llm_net/llm/direct.py"},  # comes with pydantic_ai
     "psycopg": {"llm_net/journal/postgres.py", "llm_net/carriers/postgres.py"},
     "nats": {"llm_net/carriers/nats.py"},
+    "ray": {"llm_net/places/ray.py"},
     "scipy": {"llm_net/protocols/auctions/milp.py"},
     "pytest": {"llm_net/testing"},
     "click": {"llm_net/cli"},

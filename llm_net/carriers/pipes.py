@@ -23,7 +23,7 @@ from time import perf_counter
 from types import ModuleType
 from typing import cast
 
-from llm_net.errors import NodeLost
+from llm_net.errors import NodeLost, PlaceUnavailable
 from llm_net.ports import LARGEST_FRAME, Link
 from llm_net.runtime.node import Node
 
@@ -184,6 +184,22 @@ class Pipe(asyncio.Protocol):
 # ---------------------------------------------------------------------------------------------- at home
 
 
+def refuse_in_worker() -> None:
+    """Raise PlaceUnavailable where this process is a worker itself."""
+    if in_worker:
+        raise PlaceUnavailable(
+            "a worker process starts worker processes, because it imports the program that does; put that under "
+            "`if __name__ == '__main__':`",
+        )
+
+
+def main_program() -> tuple[str | None, str | None]:
+    """The module and the file of the program that runs here."""
+    main = sys.modules.get("__main__")
+    name = getattr(getattr(main, "__spec__", None), "name", None)
+    return None if name == "__main__" else name, getattr(main, "__file__", None)
+
+
 class Worker:
     """A worker process, started by this one.
 
@@ -198,13 +214,7 @@ class Worker:
             fd = theirs.fileno()
             words = [sys.executable, "-c", _PROGRAM, str(fd), *(entry or str(Path.cwd()) for entry in sys.path)]
             self._process = subprocess.Popen(words, pass_fds=(fd,), stdin=subprocess.DEVNULL)
-        main = sys.modules.get("__main__")
-        specification = getattr(main, "__spec__", None)
-        told = {
-            "module": getattr(specification, "name", None),
-            "file": getattr(main, "__file__", None),
-        }
-        data = json.dumps(told).encode()
+        data = json.dumps(main_program()).encode()
         self._control.sendall(_LENGTH.pack(len(data)) + data)
 
     @property
@@ -275,7 +285,7 @@ def work(fd: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this
     control = socket.socket(fileno=fd)
     told = json.loads(_exactly(control, _LENGTH.unpack(_exactly(control, _LENGTH.size))[0]))
-    asyncio.run(_serve(control, _Importer(told["module"], told["file"])))
+    asyncio.run(_serve(control, Importer(*told)))
 
 
 def _exactly(control: socket.socket, size: int) -> bytes:
@@ -320,7 +330,7 @@ async def _serve(control: socket.socket, imports: Callable[[str], object]) -> No
         await asyncio.wait([loop.create_task(node.over.wait()) for node in nodes], timeout=GRACE)
 
 
-class _Importer:
+class Importer:
     """Imports what the agents of the parent are made of; its main program under the name `__mp_main__`, so that what stands
     under `if __name__ == "__main__"` is not run."""
 

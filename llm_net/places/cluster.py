@@ -20,8 +20,8 @@ from llm_net.carriers.links import Exchange
 from llm_net.errors import CarrierFailed, NodeLost, PlaceUnavailable
 from llm_net.limits import Limits
 from llm_net.message import Message, unique_id
-from llm_net.ports import Carrier, Clock, Journal, Link, Observer, Past
-from llm_net.runtime.home import Home
+from llm_net.ports import Carrier, Clock, Hosts, Journal, Link, Observer, Past
+from llm_net.runtime.home import Home, Share
 from llm_net.runtime.local import LocalRuntime
 from llm_net.runtime.node import Node
 from llm_net.runtime.run import LocalRun
@@ -116,31 +116,31 @@ class Cluster:
         past: Past | None = None,
     ) -> LocalRun:
         """Prepare a run; nothing starts before it is entered."""
-        home = None
-        if past is None or not past.replay:
-            name = self._name or f"home-{unique_id()}"
-            home = Home(
-                _Members(self._make, name, network.id, self._nodes, silent=self._silent, lease=self._lease),
-                self._agents,
-            )
+        home = None if past is not None and past.replay else Home(Share(self.hosts(), self._agents))
         return self._local.run(network, root, limits=limits, observers=observers, journal=journal, past=past, away=home)
+
+    def hosts(self) -> Hosts:
+        """The nodes, for one run."""
+        name = self._name or f"home-{unique_id()}"
+        return _Members(self._make, name, self._nodes, silent=self._silent, lease=self._lease)
 
 
 class _Members:
     """The hosts of a Home: the nodes that are there."""
 
+    imports = False
+
     def __init__(
         self,
         make: Callable[[], Carrier],
         name: str,
-        network: str,
         wanted: frozenset[str] | None,
         *,
         silent: float,
         lease: float,
     ) -> None:
         self._make = make
-        self._name, self._network = name, network
+        self._name = name
         self._wanted = wanted
         self._silent, self._seconds = silent, lease
         self._all: frozenset[str] = frozenset()  # who is there, nodes or not
@@ -154,7 +154,7 @@ class _Members:
     async def open(
         self, run: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
     ) -> Sequence[Link]:
-        about = said_of(role="home", run=run, network=self._network)
+        about = said_of(role="home", run=run)
         self._exchange = Exchange(self._make(), self._name, silent=self._silent, about=about)
         try:
             await self._exchange.join()
@@ -315,7 +315,7 @@ class Member:
     """A process of a cluster: a node, or the home of a run.
 
     Args:
-        said: what it says about itself: role ("node" or "home"), pid, host, since; a node its file; a home its run and network.
+        said: what it says about itself: role ("node" or "home"), pid, host, since; a node its file; a home its run.
     """
 
     name: str

@@ -14,8 +14,8 @@ from llm_net.carriers.pipes import Worker
 from llm_net.errors import PlaceUnavailable
 from llm_net.limits import Limits
 from llm_net.message import Message
-from llm_net.ports import Clock, Journal, Link, Observer, Past
-from llm_net.runtime.home import Home
+from llm_net.ports import Clock, Hosts, Journal, Link, Observer, Past
+from llm_net.runtime.home import Home, Share
 from llm_net.runtime.local import LocalRuntime
 from llm_net.runtime.run import LocalRun
 
@@ -60,17 +60,17 @@ class Processes:
         past: Past | None = None,
     ) -> LocalRun:
         """Prepare a run; nothing starts before it is entered."""
-        if sys.platform == "win32":
-            raise PlaceUnavailable("worker processes need sockets that processes inherit, which Windows lacks")
-        if pipes.in_worker:
-            raise PlaceUnavailable(
-                "a worker process starts worker processes, because it imports the program that does; put that under "
-                "`if __name__ == '__main__':`"
-            )
-        if past is not None and past.replay:
-            return self._local.run(network, root, limits=limits, observers=observers, journal=journal, past=past)
-        home = Home(self._kept or _Workers(self._number), self._agents, imports=True)
+        home = None if past is not None and past.replay else Home(Share(self.hosts(), self._agents))
         return self._local.run(network, root, limits=limits, observers=observers, journal=journal, past=past, away=home)
+
+    def hosts(self) -> Hosts:
+        """The workers that are kept, or new ones for a run. Raises PlaceError where there can be none."""
+        if sys.platform == "win32":
+            raise PlaceUnavailable(
+                "worker processes need sockets that processes inherit, which Windows lacks; use a cluster"
+            )
+        pipes.refuse_in_worker()
+        return self._kept or _Workers(self._number)
 
     async def __aenter__(self) -> Self:
         self._kept = _Workers(self._number, keep=True)
@@ -91,6 +91,8 @@ class Processes:
 
 class _Workers:
     """The hosts of a Home."""
+
+    imports = True
 
     def __init__(self, number: int, *, keep: bool = False) -> None:
         self._number = number

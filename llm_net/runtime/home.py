@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, cast
 
 from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
@@ -25,7 +25,7 @@ from llm_net.chat import Chunk, Completion, Price, Request, TextDelta
 from llm_net.dispatch import AWAY, Handler
 from llm_net.errors import LlmNetError, NodeLost, NotMovable, PlaceUnavailable, RunCancelled
 from llm_net.message import Message, origin
-from llm_net.ports import Link
+from llm_net.ports import Hosts, Link
 from llm_net.record import Repeats
 from llm_net.runtime import frames
 from llm_net.runtime.cell import Entry
@@ -47,6 +47,7 @@ from llm_net.runtime.frames import (
 )
 from llm_net.runtime.handling import LocalHandling, OnNode
 from llm_net.runtime.moving import Manifest, modules_of, why_not
+from llm_net.runtime.place import Place
 from llm_net.runtime.recorder import COMPLETION
 from llm_net.runtime.run import LocalRun
 from llm_net.wire import Line
@@ -66,34 +67,17 @@ GRACE = 5.0
 ANYTHING: TypeAdapter[object] = TypeAdapter(object)
 
 
-class Hosts(Protocol):
-    """Where nodes come from: worker processes, a cluster."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Those agents of a run that shall live with the same hosts.
 
-    async def open(
-        self, run: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
-    ) -> Sequence[Link]:
-        """Links to the nodes of a run, one at least.
+    Args:
+        hosts: where their nodes come from; None: they stay here.
+        addresses: of agents, and of networks for all inside; None for all that can move.
+    """
 
-        Args:
-            joined: to be told of a link to one that comes later.
-            lost: to be told that this process may not go on with the run, and why.
-
-        Raises:
-            PlaceError: there are none.
-        """
-        ...
-
-    async def replace(self, lost: Link) -> Link | None:
-        """A link to another node than one that is lost; None: the others will do. Raises PlaceError if there are none."""
-        ...
-
-    def gone(self, link: Link) -> None:
-        """A link is broken, or closed: its node is none of this run any more, unless it is given anew."""
-        ...
-
-    async def release(self, links: Iterable[Link]) -> None:
-        """The run is over, and its links closed."""
-        ...
+    hosts: Hosts | None
+    addresses: Sequence[str] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +86,7 @@ class Seat:
 
     agent: GenAgent
     number: int
+    hosts: Hosts
     node: FarNode | None = None  # None: not begun yet
     fresh: bool = True  # whether the node has the state that it had here
     worked: bool = False  # whether it has another one there since
@@ -180,8 +165,9 @@ class Errand:
 class FarNode:
     """A node, as seen from home."""
 
-    def __init__(self, home: Home, link: Link, number: int) -> None:
+    def __init__(self, home: Home, hosts: Hosts, link: Link, number: int) -> None:
         self._home = home
+        self.hosts = hosts
         self.link = link
         self.number = number
         self.errands: dict[int, Errand] = {}
@@ -247,11 +233,7 @@ class FarNode:
     def _hear(self, data: bytes) -> None:
         try:
             self._take(data)
-        except (
-            LlmNetError,
-            ValueError,
-            LookupError,
-        ) as wrong:  # it does not speak as agreed: whoever it is, it is not ours
+        except Exception as wrong:  # it does not speak as agreed: whoever it is, it is not ours
             self.link.close()
             self._broken(NodeLost(self.link.far, f"it said what cannot be understood: {wrong}"))
 
@@ -353,15 +335,13 @@ class Home:
     """What a run knows of its agents that live elsewhere.
 
     Args:
-        hosts: where its nodes come from.
-        chosen: those that shall live there; None for all that can.
-        imports: whether nodes are told which modules to import; else they have them.
+        shares: of the agents, each with its own hosts. Whoever is in several goes with the one that names the fewest:
+            "market/clerk" before "market".
     """
 
-    def __init__(self, hosts: Hosts, chosen: Iterable[str] | None = None, *, imports: bool = False) -> None:
-        self._hosts = hosts
-        self._chosen = None if chosen is None else list(chosen)
-        self._imports = imports
+    def __init__(self, *shares: Share) -> None:
+        self._shares = shares
+        self._opened: list[Hosts] = []
         self.manifest = Manifest()
         self.nodes: list[FarNode] = []
         self._seats: dict[int, Seat] = {}
@@ -378,10 +358,10 @@ class Home:
         """Take the places of the agents that shall live elsewhere: from now on their messages wait for `begin`."""
         self.run = Running(run)
         self.manifest.add(run.agent)
-        for agent in self._choose(run.agent):
+        for agent, hosts in self._choose(run.agent):
             number = self.manifest.number(agent)
             assert number is not None
-            self._seats[id(agent)] = Seat(agent, number)
+            self._seats[id(agent)] = Seat(agent, number, hosts)
             self._take_place(agent)
         self.ready: Future[None] = self.run.loop.create_future()
 
@@ -390,23 +370,26 @@ class Home:
         if not isinstance(cell.handlers, _Everything):
             cell.handlers, cell.started = _everything(self._handle), True
 
-    def _choose(self, outermost: GenAgent) -> list[GenAgent]:
-        if self._chosen is None:
-            return [agent for agent in self.manifest.agents.values() if why_not(agent) is None]
-        found: dict[int, GenAgent] = {}
-        for address in self._chosen:
-            agent = outermost
-            if isinstance(outermost, GenNetwork):
-                agent = outermost[address]
-            elif address != outermost.id:
-                raise NotMovable(address, f"there is only {outermost.id!r}")
-            inside = [agent] if not isinstance(agent, GenNetwork) else [inner for _, inner in agent.walk()]
-            for one in inside:
-                if (problem := why_not(one)) is None:
-                    found[id(one)] = one
-                elif not isinstance(one, GenNetwork):
-                    raise NotMovable(one.id, problem)
-        return list(found.values())
+    def _choose(self, outermost: GenAgent) -> list[tuple[GenAgent, Hosts]]:
+        """Those who shall live elsewhere, and where."""
+        everybody = list(self.manifest.agents.values())
+        named: list[tuple[Hosts | None, bool, list[GenAgent]]] = []
+        for share in self._shares:
+            if share.addresses is None:
+                named.append((share.hosts, False, everybody))
+            for address in share.addresses or ():
+                named.append((share.hosts, True, _inside(outermost, address)))
+        named.sort(key=lambda each: -len(each[2]))
+        places = {id(agent): (agent, hosts, must) for hosts, must, agents in named for agent in agents}
+        found: list[tuple[GenAgent, Hosts]] = []
+        for agent, hosts, must in places.values():
+            if hosts is None:
+                continue
+            if (problem := why_not(agent)) is None:
+                found.append((agent, hosts))
+            elif must and not isinstance(agent, GenNetwork):
+                raise NotMovable(agent.id, problem)
+        return found
 
     async def begin(self) -> None:
         """Open links to the nodes, and have the agents made there."""
@@ -414,12 +397,13 @@ class Home:
             self.ready.set_result(None)
             return
         try:
-            links = await self._hosts.open(self.run.id, joined=self._joined, lost=self._not_ours)
+            everywhere = dict.fromkeys(seat.hosts for seat in self._seats.values())
+            await _together(map(self._open, everywhere))
             self.manifest.renew()
-            for link in links:
-                self._new_node(link)
-            for number, seat in enumerate(self._seats.values()):
-                seat.node = self.nodes[number % len(self.nodes)]
+            for hosts in everywhere:
+                theirs = [node for node in self.nodes if node.hosts is hosts]
+                for number, seat in enumerate(self._seated(hosts)):
+                    seat.node = theirs[number % len(theirs)]
             self._begun = True
             for node in self.nodes:
                 node.begin(self._opening(node))
@@ -442,6 +426,15 @@ class Home:
             if not isinstance(problem, NodeLost) or len(problems) == len(self.nodes):
                 raise problem
 
+    async def _open(self, hosts: Hosts) -> None:
+        links = await hosts.open(self.run.id, joined=partial(self._joined, hosts), lost=self._not_ours)
+        self._opened.append(hosts)
+        for link in links:
+            self._new_node(hosts, link)
+
+    def _seated(self, hosts: Hosts) -> list[Seat]:
+        return [seat for seat in self._seats.values() if seat.hosts is hosts]
+
     def _opening(self, node: FarNode) -> bytes:
         seats = {seat.number for seat in self._seats.values() if seat.node is node}
         agents = self.manifest.agents.values()
@@ -453,7 +446,7 @@ class Home:
             "node": node.number,
             "records": self.run.records,
             "hears": self.run.observed,
-            "modules": modules_of(here) if self._imports else [],
+            "modules": modules_of(here) if node.hosts.imports else [],
         }
         return frame(frames.OPEN, 0, 0, to_json(run), self.manifest.described(agents, seats))
 
@@ -462,7 +455,7 @@ class Home:
         self._unwatch()
         for task in self._moves:
             task.cancel()
-        left = [node for node in self.nodes if node.lost is None]
+        left = [node for node in self.nodes if node.lost is None and self._begun]
         for node in left:
             self._leave(node)
         for node in left:
@@ -470,8 +463,8 @@ class Home:
         for seat in self._seats.values():
             cell = self.run.run.cell_of(seat.agent)
             cell.handlers, cell.started = {}, False
-        if self._begun:
-            await self._hosts.release([node.link for node in self.nodes])
+        for hosts in self._opened:
+            await hosts.release([node.link for node in self.nodes if node.hosts is hosts])
         for error in (error for node in self.nodes for error in node.failed):
             raise error
 
@@ -808,12 +801,12 @@ class Home:
 
     async def _replace(self, lost: FarNode) -> None:
         """Have the agents of a node that is lost made on others, with the state that they have here."""
-        link = await self._hosts.replace(lost.link)
+        link = await lost.hosts.replace(lost.link)
         if link is None:
             for seat in self._seats_of(lost):
-                seat.node, seat.fresh, seat.worked = await self._emptiest(), False, False
+                seat.node, seat.fresh, seat.worked = await self._emptiest(lost.hosts), False, False
         else:
-            node = self._new_node(link)
+            node = self._new_node(lost.hosts, link)
             for seat in self._seats_of(lost):
                 seat.node, seat.fresh, seat.worked = node, True, False
             node.begin(self._opening(node))
@@ -828,23 +821,26 @@ class Home:
         if node in self.nodes:
             self.nodes.remove(node)
 
-    def _new_node(self, link: Link) -> FarNode:
+    def _new_node(self, hosts: Hosts, link: Link) -> FarNode:
         self._numbers += 1
-        node = FarNode(self, link, self._numbers)
+        node = FarNode(self, hosts, link, self._numbers)
         self.nodes.append(node)
         return node
 
-    async def _emptiest(self) -> FarNode:
+    async def _emptiest(self, hosts: Hosts) -> FarNode:
         """The node with the fewest agents, or the first that comes where there is none."""
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                while not (nodes := [node for node in self.nodes if node.serves and not node.leaving]):
+                while not (nodes := self._serving(hosts)):
                     future: Future[None] = self.run.loop.create_future()
                     self._wanting.append(future)
                     await future
-                seats = [seat.node for seat in self._seats.values()]
+                seats = [seat.node for seat in self._seated(hosts)]
                 return min(nodes, key=seats.count)
         raise PlaceUnavailable("all nodes are lost or leave, and none has come; start one with `llm-net node`")
+
+    def _serving(self, hosts: Hosts) -> list[FarNode]:
+        return [node for node in self.nodes if node.hosts is hosts and node.serves and not node.leaving]
 
     def arrived(self) -> None:
         """A node is ready."""
@@ -855,8 +851,8 @@ class Home:
 
     # ------------------------------------------------------------------------------------------ nodes come and go
 
-    def _joined(self, link: Link) -> None:
-        self._in_background(self._welcome(link))
+    def _joined(self, hosts: Hosts, link: Link) -> None:
+        self._in_background(self._welcome(hosts, link))
 
     def retire(self, node: FarNode) -> None:
         """A node wants to go: its agents move to others."""
@@ -870,9 +866,9 @@ class Home:
         task.add_done_callback(self._moves.discard)
         return task
 
-    async def _welcome(self, link: Link) -> None:
+    async def _welcome(self, hosts: Hosts, link: Link) -> None:
         """Give a node that has come its share of the agents."""
-        node = self._new_node(link)
+        node = self._new_node(hosts, link)
         node.begin(self._opening(node))
         try:
             await node.ready
@@ -881,9 +877,10 @@ class Home:
             return
         for old in [old for old in self.nodes if old.lost is not None and not self._seats_of(old)]:
             self._strike(old)
-        seats = list(self._seats.values())
-        share = len(seats) // len(self.nodes)
-        for fullest in sorted(self.nodes, key=lambda one: -sum(seat.node is one for seat in seats)):
+        seats = self._seated(hosts)
+        nodes = [one for one in self.nodes if one.hosts is hosts]
+        share = len(seats) // len(nodes)
+        for fullest in sorted(nodes, key=lambda one: -sum(seat.node is one for seat in seats)):
             theirs = [seat for seat in seats if seat.node is fullest]
             spare = min(len(theirs) - share, share - sum(seat.node is node for seat in seats))
             for seat in theirs[: max(0, spare)] if fullest is not node else ():
@@ -918,7 +915,7 @@ class Home:
                 lifted.set()
             if old.lost is None:
                 seat.fresh = False
-                seat.node = to or await self._emptiest()
+                seat.node = to or await self._emptiest(seat.hosts)
         finally:
             if lifted is not None:
                 lifted.set()
@@ -938,6 +935,8 @@ class Home:
             place = place.parent
         network = None if place.network is None else self.manifest.number(place.network)
         more: dict[str, Any] = {}
+        if _calls_back(handling):
+            more["hears"] = True
         if handling.heard is not None:
             more["heard"] = [handling.heard.name, handling.heard.path]
         if (step := handling.step) is not None:
@@ -1196,7 +1195,36 @@ class Home:
         for seat in self._seats.values():
             if seat.node is node:
                 seat.worked = False
-        self._hosts.gone(node.link)
+        node.hosts.gone(node.link)
+
+
+def _calls_back(handling: LocalHandling) -> bool:
+    """Whether somebody at home may hear what the agent emits: a callback, or whoever hears what a network makes of it."""
+    if handling.agent._callbacks:
+        return True
+    place: Place | None = handling.place
+    while place is not None and (network := place.network) is not None:
+        if network._callbacks or type(network).boundary is not GenNetwork.boundary:
+            return True
+        place = place.parent
+    return False
+
+
+async def _together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do several things at once, each to its end. Raises what the first of them raised."""
+    for failed in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(failed, BaseException):
+            raise failed
+
+
+def _inside(outermost: GenAgent, address: str) -> list[GenAgent]:
+    """The agent that an address names, or all inside the network that it names."""
+    agent = outermost
+    if isinstance(outermost, GenNetwork):
+        agent = outermost[address]
+    elif address != outermost.id:
+        raise NotMovable(address, f"there is only {outermost.id!r}")
+    return [inner for _, inner in agent.walk()] if isinstance(agent, GenNetwork) else [agent]
 
 
 class Nobody:

@@ -373,7 +373,7 @@ class Narrow(Slow):
 
 
 async def _check_ends(place: _Place) -> None:
-    agents = [Everything(id="all"), Notes(id="notes"), Fails(id="fails"), Narrow(id="narrow")]
+    agents = [Everything(id="all"), Notes(id="notes"), Fails(id="fails"), Narrow(id="narrow", seconds=0.05)]
     network = GenNetwork(id="net", agents=agents, supervision="skip")
     recorder = Recorder()
     async with place.run(network, Message(receiver="all"), observers=[recorder]) as run:
@@ -1087,7 +1087,8 @@ async def _check_calls(place: _Place) -> None:
     seconds = {"now": 0.0, "soon": 0.01, "late": 0.06}
     agents: list[GenAgent] = [Answers(id=id, seconds=wait) for id, wait in seconds.items()]
     agents += [Gathers(id="gathers"), Answers(id="fails", fails=True)]
-    played = await place.play(GenNetwork(id="net", agents=agents), Message(receiver="gathers"))
+    network = GenNetwork(id="net", agents=agents, supervision="skip")
+    played = await place.play(network, Message(receiver="gathers"))
     _is(played.error, None, "what ended the run")
     told = [message.body for message in played.messages if message.receiver is None]
     wanted = [
@@ -1104,7 +1105,7 @@ async def _check_calls(place: _Place) -> None:
     ]
     _is(told, wanted, "what came of calls")
     reasons = {type(letter.reason) for letter in played.run.dead_letters}
-    _is(reasons, {CallTimeout}, "the reasons of late replies")
+    assert CallTimeout in reasons, "a late reply is no dead letter"
 
 
 class Colours(GenAgent):
