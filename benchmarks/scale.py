@@ -9,7 +9,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -24,6 +24,7 @@ from llm_net.ports import Journal
 MESSAGES = 20_000
 BODY = "x" * 100
 IDLE = 10.0
+CROWD = 100
 LIMITS = Limits(messages=None, depth=None)
 
 
@@ -32,7 +33,7 @@ class Crier(GenAgent):
 
     count: int
 
-    def begin(self, message: Message):
+    def begin(self, message: Message) -> Iterator[Message]:
         for _ in range(self.count):
             yield Message(method="hear", body=BODY, receiver="hearer")
 
@@ -49,11 +50,21 @@ class Hearer(GenAgent):
 class Hopper(GenAgent):
     """Lives on the node, and passes a message on that is counted down."""
 
+    to: str
+
     def hop(self, message: Message) -> Message | None:
         left = int(message.body[:8]) - 1
-        if left:
-            return Message(method="hop", body=f"{left:8}{BODY[8:]}", receiver="ab"[left % 2])
-        return None
+        return Message(method="hop", body=f"{left:8}{BODY[8:]}", receiver=self.to) if left else None
+
+
+class Starter(GenAgent):
+    """Stays at home, and sets many going at once."""
+
+    count: int
+
+    def begin(self, message: Message) -> Iterator[Message]:
+        for number in range(CROWD):
+            yield Message(method="hop", body=f"{self.count:8}{BODY[8:]}", receiver=f"h{number}")
 
 
 class Scale(NatsCarrier):
@@ -133,9 +144,14 @@ async def main(url: str, pid: int) -> None:
         one_way = GenNetwork(id="one", agents=[Crier(id="crier", count=count), Hearer(id="hearer")])
         start = Message(method="begin", receiver="crier")
         await measure(url, pid, f"from home to a node{more}", count, one_way, start, ["hearer"], journal)
-        ring = GenNetwork(id="ring", agents=[Hopper(id="a"), Hopper(id="b")])
+        ring = GenNetwork(id="ring", agents=[Hopper(id="a", to="b"), Hopper(id="b", to="a")])
         root = Message(method="hop", body=f"{count:8}{BODY[8:]}", receiver="a")
         await measure(url, pid, f"from agent to agent on nodes{more}", count, ring, root, ["a", "b"], journal)
+        names = [f"h{number}" for number in range(CROWD)]
+        hoppers = [Hopper(id=name, to=to) for name, to in zip(names, [*names[1:], names[0]], strict=True)]
+        crowd = GenNetwork(id="crowd", agents=[Starter(id="starter", count=count // CROWD), *hoppers])
+        start = Message(method="begin", receiver="starter")
+        await measure(url, pid, f"{CROWD} at once on nodes{more}", count, crowd, start, names, journal)
         if journal is not None:
             await journal.aclose()
     await idle(url, pid)
