@@ -448,9 +448,9 @@ class Hosts(Protocol):
         ...
 
     async def open(
-        self, run: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
+        self, run: str, network: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
     ) -> Sequence[Link]:
-        """Links to the nodes of a run, one at least.
+        """Links to the nodes of a run of this network, one at least.
 
         Args:
             joined: to be told of a link to one that comes later.

@@ -152,9 +152,9 @@ class _Members:
         self._over = False
 
     async def open(
-        self, run: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
+        self, run: str, network: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
     ) -> Sequence[Link]:
-        about = said_of(role="home", run=run)
+        about = said_of(role="home", run=run, network=network)
         self._exchange = Exchange(self._make(), self._name, silent=self._silent, about=about)
         try:
             await self._exchange.join()
@@ -315,7 +315,7 @@ class Member:
     """A process of a cluster: a node, or the home of a run.
 
     Args:
-        said: what it says about itself: role ("node" or "home"), pid, host, since; a node its file; a home its run.
+        said: what it says about itself: role ("node" or "home"), pid, host, since; a node its file; a home its run and network.
     """
 
     name: str

@@ -101,7 +101,7 @@ class _Workers:
         self.workers: list[Worker] = []
 
     async def open(
-        self, run: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
+        self, run: str, network: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
     ) -> Sequence[Link]:
         while len(self.workers) < self._number:
             self.workers.append(self._new())

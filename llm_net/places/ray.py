@@ -128,7 +128,7 @@ class _Actors:
         self._actors: list[_Actor] = []
 
     async def open(
-        self, run: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
+        self, run: str, network: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
     ) -> Sequence[Link]:
         if not self._connected:
             await asyncio.to_thread(_connection.enter, self._address)

@@ -415,6 +415,20 @@ class Home:
             raise
         self.ready.set_result(None)
 
+    async def _open(self, hosts: Hosts) -> None:
+        links = await hosts.open(
+            self.run.id, self.run.run.agent.id, joined=partial(self._joined, hosts), lost=self._not_ours
+        )
+        self._opened.append(hosts)
+        for link in links:
+            self._new_node(hosts, link)
+
+    def _seated(self, hosts: Hosts) -> list[Seat]:
+        return [seat for seat in self._seats.values() if seat.hosts is hosts]
+
+    def _nodes_of(self, hosts: Hosts) -> list[FarNode]:
+        return [node for node in self.nodes if node.hosts is hosts]
+
     async def _all_ready(self) -> None:
         """Wait for the nodes. One that is lost already will be replaced like any that is lost later, if there are others."""
         problems: list[BaseException] = []
@@ -425,15 +439,6 @@ class Home:
         for problem in problems:
             if not isinstance(problem, NodeLost) or len(problems) == len(self.nodes):
                 raise problem
-
-    async def _open(self, hosts: Hosts) -> None:
-        links = await hosts.open(self.run.id, joined=partial(self._joined, hosts), lost=self._not_ours)
-        self._opened.append(hosts)
-        for link in links:
-            self._new_node(hosts, link)
-
-    def _seated(self, hosts: Hosts) -> list[Seat]:
-        return [seat for seat in self._seats.values() if seat.hosts is hosts]
 
     def _opening(self, node: FarNode) -> bytes:
         seats = {seat.number for seat in self._seats.values() if seat.node is node}
@@ -831,16 +836,13 @@ class Home:
         """The node with the fewest agents, or the first that comes where there is none."""
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                while not (nodes := self._serving(hosts)):
+                while not (nodes := [one for one in self._nodes_of(hosts) if one.serves and not one.leaving]):
                     future: Future[None] = self.run.loop.create_future()
                     self._wanting.append(future)
                     await future
                 seats = [seat.node for seat in self._seated(hosts)]
                 return min(nodes, key=seats.count)
         raise PlaceUnavailable("all nodes are lost or leave, and none has come; start one with `llm-net node`")
-
-    def _serving(self, hosts: Hosts) -> list[FarNode]:
-        return [node for node in self.nodes if node.hosts is hosts and node.serves and not node.leaving]
 
     def arrived(self) -> None:
         """A node is ready."""
@@ -877,8 +879,7 @@ class Home:
             return
         for old in [old for old in self.nodes if old.lost is not None and not self._seats_of(old)]:
             self._strike(old)
-        seats = self._seated(hosts)
-        nodes = [one for one in self.nodes if one.hosts is hosts]
+        seats, nodes = self._seated(hosts), self._nodes_of(hosts)
         share = len(seats) // len(nodes)
         for fullest in sorted(nodes, key=lambda one: -sum(seat.node is one for seat in seats)):
             theirs = [seat for seat in seats if seat.node is fullest]
@@ -895,7 +896,7 @@ class Home:
         for event in homeless:
             await event.wait()
         node.link.send(frame(frames.CLOSE, 0, 0, b"[]"))
-        await asyncio.gather(*moves, return_exceptions=True)  # who found no node looks again when it is written to
+        await asyncio.gather(*moves)
 
     async def _move(self, seat: Seat, to: FarNode | None, lifted: asyncio.Event | None = None) -> None:
         """Have an agent live on another node, with the state that it has when it is next idle.
@@ -915,7 +916,8 @@ class Home:
                 lifted.set()
             if old.lost is None:
                 seat.fresh = False
-                seat.node = to or await self._emptiest(seat.hosts)
+                with suppress(PlaceUnavailable):  # whoever finds no node looks again when it is written to
+                    seat.node = to or await self._emptiest(seat.hosts)
         finally:
             if lifted is not None:
                 lifted.set()

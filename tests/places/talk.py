@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -63,12 +64,10 @@ class Talker(GenAgent):
 
 
 def note(folder: str, what: str, key: str) -> None:
-    """Write a line; of one key only one."""
-    try:
-        with (Path(folder) / key.replace("/", "_")).open("x") as file:
-            file.write(what)
-    except FileExistsError:
-        pass
+    """Write a line; of one key only one. Whoever is killed meanwhile has written all of it, or nothing."""
+    written = Path(folder).parent / f"{key.replace('/', '_')}.{os.getpid()}"
+    written.write_text(what)
+    written.rename(Path(folder) / key.replace("/", "_"))
 
 
 def talk(folder: str) -> GenNetwork:

@@ -15,7 +15,7 @@ from llm_net.errors import AgentFailed
 from llm_net.ports import Link
 from llm_net.runtime import frames
 from llm_net.runtime.frames import BODY, frame, head_of, joined, parts_of
-from llm_net.runtime.home import Home
+from llm_net.runtime.home import Home, Share
 from llm_net.runtime.local import LocalRuntime
 from llm_net.wire import Line
 
@@ -79,11 +79,13 @@ class FalseNode:
 
 
 class FalseHosts:
+    imports = False
+
     def __init__(self, node: FalseNode) -> None:
         self.node = node
 
     async def open(
-        self, run: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
+        self, run: str, network: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
     ) -> Sequence[Link]:
         return [self.node]
 
@@ -105,7 +107,7 @@ async def lied(says: Callable[[FalseNode, int], Iterable[bytes]]) -> tuple[False
     node = FalseNode(says)
     agents = [Liar(id="liar"), Notes(id="victim"), notes := Notes(id="notes")]
     network = GenNetwork(id="net", agents=agents, links=[("liar", "said", "notes"), ("victim", "said", "notes")])
-    home = Home(FalseHosts(node), ["liar"])
+    home = Home(Share(FalseHosts(node), ["liar"]))
     run = LocalRuntime().run(network, Message(receiver="liar"), limits=DEFAULT_LIMITS, observers=(), away=home)
     async with run:
         pass

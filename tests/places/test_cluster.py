@@ -111,7 +111,9 @@ def test_a_node_that_leaves_and_comes_again_under_its_name_gets_its_share(tmp_pa
         async with node(SimulatedCarrier(weather), "n1"), AsyncExitStack() as stack:
             other = AsyncExitStack()
             await other.enter_async_context(node(SimulatedCarrier(weather), "n2", came=came))
-            async with network.run(BEGIN, runtime=Cluster(lambda: SimulatedCarrier(weather), name="home")) as run:
+            async with network.run(
+                BEGIN, runtime=Cluster(lambda: SimulatedCarrier(weather), name="home"), journal=MemoryJournal()
+            ) as run:
                 seen = 0
                 async for message in run:
                     if message.method == "grind":
@@ -137,7 +139,9 @@ def test_where_all_nodes_leave_at_once_their_agents_wait_for_another(tmp_path: P
             first, second = AsyncExitStack(), AsyncExitStack()
             await first.enter_async_context(node(SimulatedCarrier(weather), "n1"))
             await second.enter_async_context(node(SimulatedCarrier(weather), "n2"))
-            async with network.run(BEGIN, runtime=Cluster(lambda: SimulatedCarrier(weather))) as run:
+            async with network.run(
+                BEGIN, runtime=Cluster(lambda: SimulatedCarrier(weather)), journal=MemoryJournal()
+            ) as run:
                 seen = 0
                 async for message in run:
                     if message.method == "grind":
@@ -159,7 +163,9 @@ def test_where_all_nodes_leave_and_none_comes_there_is_one_sentence(tmp_path: Pa
         weather = Weather(7, delay=0.01)
         stack = AsyncExitStack()
         await stack.enter_async_context(node(SimulatedCarrier(weather), "n1"))
-        async with network.run(BEGIN, runtime=Cluster(lambda: SimulatedCarrier(weather))) as run:
+        async with network.run(
+            BEGIN, runtime=Cluster(lambda: SimulatedCarrier(weather)), journal=MemoryJournal()
+        ) as run:
             async for message in run:
                 if message.method == "grain":
                     await stack.aclose()

@@ -53,7 +53,9 @@ def status(at: str, space: str, name: str | None, as_json: bool) -> None:
 
 def _line(member: Member) -> str:
     said = member.said
-    node = said.get("role") == "node"
-    what = f"node with {said.get('file', '?')}" if node else f"home of run {said.get('run', '?')}"
+    if said.get("role") == "home":
+        what = f"home of run {said.get('run', '?')} of {said.get('network', '?')}"
+    else:
+        what = f"node with {said.get('file', '?')}"
     since = said.get("since", "?").replace("T", " ").replace("+00:00", "Z")
     return f"{what}, process {said.get('pid', '?')} on {said.get('host', '?')}, since {since}"
