@@ -899,7 +899,7 @@ class Home:
         for event in homeless:
             await event.wait()
         node.link.send(frame(frames.CLOSE, 0, 0, b"[]"))
-        await asyncio.gather(*moves, return_exceptions=True)  # who found no node looks again when it is written to
+        await asyncio.gather(*moves)
 
     async def _move(self, seat: Seat, to: FarNode | None, lifted: asyncio.Event | None = None) -> None:
         """Have an agent live on another node, with the state that it has when it is next idle.
@@ -919,7 +919,8 @@ class Home:
                 lifted.set()
             if old.lost is None:
                 seat.fresh = False
-                seat.node = to or await self._emptiest(seat.hosts)
+                with suppress(PlaceUnavailable):  # whoever finds no node looks again when it is written to
+                    seat.node = to or await self._emptiest(seat.hosts)
         finally:
             if lifted is not None:
                 lifted.set()

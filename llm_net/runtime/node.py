@@ -308,6 +308,8 @@ class Node:
 
     def _end(self, wanted: list[int] | None = None) -> None:
         if self._closing is None:
+            if wanted is None:  # home has not said so: what ends here now is not over, and not to be told
+                self.link.close()
             self._closing = self.loop.create_task(self._close(wanted or []))
 
     async def _close(self, wanted: list[int]) -> None:

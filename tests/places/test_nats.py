@@ -210,7 +210,7 @@ def test_a_storm_of_kills_loses_nothing_and_doubles_nothing(
     killed = {"node": 0, "server": 0, "home": 0}
     try:
         with ExitStack() as stack:
-            talk = Talk(stack, server.url, tmp_path, silent=1.5)
+            talk = Talk(stack, server.url, tmp_path, silent=1.5, lease=5)
             for _ in range(3):
                 talk.add_node()
             talk.begin()
