@@ -510,6 +510,7 @@ class Home:
         """Have a node know an agent of its own as it is here."""
         if not seat.fresh:
             node.link.send(frame(frames.MOVE, 0, 0, self.manifest.described([seat.agent], {seat.number})))
+            seat.failures = 0  # there they are forgotten too
         seat.fresh = True
 
     async def _in_time(self, future: Future[Any]) -> bool:
@@ -573,6 +574,7 @@ class Home:
 
     def promote(self, seat: Seat) -> None:
         """The next of those that wait at a node is handled now."""
+        seat.worked = True
         seat.ahead.popleft().handling.cell.active += 1
         self.run.run.aloof += 1
 
@@ -787,6 +789,7 @@ class Home:
             if seat.ahead:
                 self.promote(seat)
             if errand.failed and node is not None and node.lost is None:
+                self._renew(node, seat)  # what waits there is handled in the state that it begins anew with
                 node.link.send(frame(frames.GO, 0, 0, GONE_ON.pack(seat.number, seat.failures)))
         if node is not None and node.serves and seat.node is node and cell.queue and not self.run.run.over:
             self._send_ahead(seat, node)
@@ -813,7 +816,7 @@ class Home:
         else:
             node = self._new_node(lost.hosts, link)
             for seat in self._seats_of(lost):
-                seat.node, seat.fresh, seat.worked = node, True, False
+                seat.node, seat.fresh, seat.worked, seat.failures = node, True, False, 0
             node.begin(self._opening(node))
             await node.ready
         self._strike(lost)

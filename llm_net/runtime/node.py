@@ -116,6 +116,8 @@ class Node:
             case frames.MOVE:
                 for moved in self._arrive(parts_of(data, 1)[0]):
                     self._shadows.pop(moved, None)
+                    if moved in self._benches:
+                        self._benches[moved].failures = 0
             case frames.CHANGE:
                 described, rolls = parts_of(data, 2)
                 self._arrive(described, from_json(rolls))
