@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,16 +20,17 @@ class Program:
     Args:
         words: what to run, by this Python.
         cwd: where.
+        before: what starts Python.
     """
 
-    def __init__(self, *words: str, log: Path, cwd: Path = ROOT) -> None:
+    def __init__(self, *words: str, log: Path, cwd: Path = ROOT, before: Sequence[str] = ()) -> None:
         self._log = log
         self._read = 0
         path = os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))
         with log.open("ab") as out:
             self._read = out.tell()
             self._process = subprocess.Popen(
-                [sys.executable, *words],
+                [*before, sys.executable, *words],
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=out,

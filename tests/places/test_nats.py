@@ -93,7 +93,7 @@ def test_a_node_that_stood_still_for_too_long_changes_nothing_when_it_goes_on(
         paused = talk.add_node()
         talk.begin()
         paused.says("came")
-        for number in range(request.config.getoption("--stops")):
+        for number in range(request.config.getoption("--stops") or 0):
             talk.goes_on(10)
             paused.send(signal.SIGSTOP)
             time.sleep(1.3)
@@ -204,7 +204,7 @@ def test_a_storm_of_kills_loses_nothing_and_doubles_nothing(
     tmp_path: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`--storm 60` is the long one; it prints what it did."""
-    seconds: float = request.config.getoption("--storm")
+    seconds: float = request.config.getoption("--storm") or 0.0
     random = Random(1)
     server = NatsServer()
     killed = {"node": 0, "server": 0, "home": 0}
