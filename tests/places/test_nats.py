@@ -215,7 +215,7 @@ def test_a_storm_of_kills_loses_nothing_and_doubles_nothing(
                 talk.add_node()
             talk.begin()
             began = time.monotonic()
-            while time.monotonic() < began + seconds:
+            while time.monotonic() < began + seconds or sum(killed.values()) < 4:
                 talk.goes_on(5)
                 match random.choices(("node", "server", "home"), (5, 3, 2))[0]:
                     case "node" as what:
@@ -234,7 +234,6 @@ def test_a_storm_of_kills_loses_nothing_and_doubles_nothing(
             words = talk.end(60)
     finally:
         server.close()
-    assert sum(killed.values()) >= 3
     with capsys.disabled():
         if seconds > 10:
             print(f"\n{took:.0f} s, killed {killed}, {words:,} words heard once, {words / took:,.0f} a second")
