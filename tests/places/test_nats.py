@@ -215,7 +215,7 @@ def test_a_storm_of_kills_loses_nothing_and_doubles_nothing(
                 talk.add_node()
             talk.begin()
             began = time.monotonic()
-            while time.monotonic() < began + seconds:
+            while time.monotonic() < began + seconds or sum(killed.values()) < 4:
                 talk.goes_on(5)
                 match random.choices(("node", "server", "home"), (5, 3, 2))[0]:
                     case "node" as what:
@@ -234,7 +234,6 @@ def test_a_storm_of_kills_loses_nothing_and_doubles_nothing(
             words = talk.end(60)
     finally:
         server.close()
-    assert sum(killed.values()) >= 3
     with capsys.disabled():
         if seconds > 10:
             print(f"\n{took:.0f} s, killed {killed}, {words:,} words heard once, {words / took:,.0f} a second")
@@ -248,20 +247,21 @@ def test_ten_times_too_much_leaves_memory_as_it_is(server: NatsServer, tmp_path:
         nodes = [
             stack.enter_context(node(FLOOD, server.url, name, tmp_path, "--space", "flood")) for name in ("n1", "n2")
         ]
-        words = ("run", str(FLOOD), "go", "--to", "producer", "--method", "begin", "--limit-seconds", "6", "--json")
+        words = ("run", str(FLOOD), "go", "--to", "producer", "--method", "begin", "--limit-seconds", "4", "--json")
         home = stack.enter_context(
             Program("-c", QUIET, *words, "--runtime", server.url, "--space", "flood", log=tmp_path / "home.log")
         )
         for program in nodes:
             program.says("came")
-        time.sleep(2.5)
+        time.sleep(1.5)
         before = [program.memory() for program in (home, *nodes)]
-        time.sleep(2.5)
+        time.sleep(1.5)
         after = [program.memory() for program in (home, *nodes)]
         assert home.ends() == 1
-        assert "limit of 6" in home.said
+        assert "limit of 4" in home.said
     for one, other in zip(before, after, strict=True):
-        assert other - one < 8 * 1024 * 1024, f"{[f'{n / 1e6:.0f}' for n in (*before, *after)]} MB"
+        # A mailbox of 1,000 and what links remember are 30 MB of such messages; without a bound it were 50 MB a second.
+        assert other - one < 32 * 1024 * 1024, f"{[f'{n / 1e6:.0f}' for n in (*before, *after)]} MB"
 
 
 # ------------------------------------------------------------------------------------------------ forgers
