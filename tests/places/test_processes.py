@@ -326,7 +326,7 @@ class Sleepy(GenAgent):
             raise ValueError("as written")
         return message.reply(body=str(os.getpid()))
 
-    async def adie_once(self, message: Message) -> Message:
+    def die_once(self, message: Message) -> Message:
         path = Path(message.body)
         if not path.exists():
             path.write_text(str(os.getpid()))
@@ -345,7 +345,7 @@ class Sleepy(GenAgent):
 
 
 def open_files() -> set[str]:
-    return {f"{entry.name} {os.readlink(entry)}" for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()}
+    return {f"{entry.name} {entry.readlink()}" for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()}
 
 
 def children() -> set[int]:
@@ -441,7 +441,7 @@ def test_a_script_without_its_main_guard_is_told_so_in_one_sentence(tmp_path: Pa
     process = script(tmp_path, AGENT + """
     print(network.result_of(Message(receiver="slow", body="0"), runtime=Processes(workers=1)))
     """)  # fmt: skip
-    out, error = process.communicate(timeout=20)
+    _, error = process.communicate(timeout=20)
     assert process.returncode == 1
     assert "PlaceUnavailable: " in error
     assert "`if __name__ == '__main__':`" in error
