@@ -299,6 +299,7 @@ class Recorder:
         self._durable = 0  # the last place in the order that is written
         self._writing: Task[None] | None = None
         self._scheduled = False
+        self._on_hold = False
 
     def new_id(self) -> str:
         """The id of a message of the run itself: of its delivery, which is the next."""
@@ -699,14 +700,27 @@ class Recorder:
         self.seq = fact.seq
         self._note(fact)
 
+    def hold(self) -> None:
+        """Write nothing yet: a run whose beginning is on record has its first message there too."""
+        self._on_hold = True
+
+    def release(self) -> None:
+        """Write from now on."""
+        self._on_hold = False
+        if self._facts and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
     def _note(self, fact: Fact) -> None:
         self._facts.append(fact)
-        if not self._scheduled:
+        if not (self._scheduled or self._on_hold):
             self._scheduled = True
             self._loop.call_soon(self._flush)  # when the present step is done, or waits: its facts go together
 
     def _flush(self) -> None:
-        if self._writing is None and self._facts:
+        if self._on_hold:
+            self._scheduled = False
+        elif self._writing is None and self._facts:
             facts = list(self._facts)
             self._facts.clear()
             self._writing = self._loop.create_task(self._write(facts))

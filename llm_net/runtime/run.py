@@ -313,12 +313,18 @@ class LocalRun:
             if self._journal is not None:
                 self.recorder = await opened(self, self._journal)
             if self._away is not None:
+                if self.recorder is not None:
+                    self.recorder.hold()
                 await self._away.begin()
             if self.limits.seconds is not None and not self.over:
                 self._timers.add(engine.loop.call_later(self.limits.seconds, self.limit_reached, "seconds"))
             if self.root is not None:
                 self._post_from_outside(self.root)
+            if self.recorder is not None:
+                self.recorder.release()
         except BaseException as error:
+            if self.recorder is not None:
+                self.recorder.release()
             self.finish("failed", error)
             await self._ended.wait()
             raise

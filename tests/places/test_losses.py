@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
-from llm_net import GenNetwork, Message
-from llm_net.errors import AgentFailed, NodeLost
+from llm_net import GenNetwork, Limits, Message
+from llm_net.errors import AgentFailed, NodeLost, PlaceUnavailable
 from llm_net.journal import MemoryJournal, SqliteJournal
 from llm_net.places import Processes
+from llm_net.ports import Link
+from llm_net.record import RunInfo
+from llm_net.runtime.home import Home, Share
+from llm_net.runtime.local import LocalRuntime
 from tests.places.mill import SACKS, Clerk, Foreman, Miller, Store, mill
 
 BEGIN = Message(method="begin", receiver="foreman")
@@ -84,3 +89,40 @@ def test_without_a_record_what_was_being_handled_fails_with_the_loss(tmp_path: P
         cause = cause.__cause__
     assert isinstance(cause, NodeLost)
     assert "SIGKILL" in str(cause)
+
+
+async def listed(journal: MemoryJournal) -> Sequence[RunInfo]:
+    return await journal.runs()
+
+
+def test_a_home_that_ends_before_its_nodes_are_there_leaves_nothing_half_begun() -> None:
+    class NoHosts:
+        imports = False
+
+        async def open(self, run: str, network: str, **told: object) -> Sequence[Link]:
+            await asyncio.sleep(0.01)  # in which all that was noted would be written
+            assert [info.run for info in await journal.runs()] == []
+            raise PlaceUnavailable("nobody is there; come again")
+
+        async def replace(self, lost: Link) -> Link | None:
+            raise AssertionError("there was none")
+
+        def gone(self, link: Link) -> None:
+            pass
+
+        async def release(self, links: Iterable[Link]) -> None:
+            pass
+
+    journal = MemoryJournal()
+
+    async def main() -> None:
+        home = Home(Share(NoHosts()))
+        async with LocalRuntime().run(
+            mill("nowhere"), BEGIN, limits=Limits(), observers=(), journal=journal, away=home
+        ):
+            pass
+
+    with pytest.raises(PlaceUnavailable):
+        asyncio.run(main())
+    (info,) = asyncio.run(listed(journal))
+    assert info.status == "failed"
