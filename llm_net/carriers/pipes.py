@@ -71,6 +71,7 @@ class Pipe(asyncio.Protocol):
         self._paused = False
         self._room: list[asyncio.Future[None]] = []
         self._closing = False
+        self._abort: asyncio.TimerHandle | None = None
         self._over = False
 
     @classmethod
@@ -123,8 +124,10 @@ class Pipe(asyncio.Protocol):
         if not self._closing:
             self._flush()
             self._closing = True
-            if self._transport is not None:
-                self._transport.close()
+            if self._transport is not None and not self._over:
+                # Only our half: what the other end still writes finds somebody, else it would lose what we wrote last.
+                self._transport.write_eof()
+                self._abort = asyncio.get_running_loop().call_later(GRACE, self._transport.abort)
 
     def _flush(self) -> None:
         self._scheduled = False
@@ -174,8 +177,10 @@ class Pipe(asyncio.Protocol):
         self._paused = False
         self._make_room()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._over = True
+        if self._abort is not None:
+            self._abort.cancel()
         self._make_room()
         if self._broken is not None:
             self._broken(None if self._closing else NodeLost(self._far, self._why()))
