@@ -174,7 +174,7 @@ class Pipe(asyncio.Protocol):
         self._paused = False
         self._make_room()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._over = True
         self._make_room()
         if self._broken is not None:
