@@ -53,17 +53,17 @@ class FalseNode:
     def begin(self, hear: Callable[[bytes], None], broken: Callable[[BaseException | None], None]) -> None:
         self._hear, self._broken = hear, broken
 
-    def send(self, frame_: bytes) -> None:
-        kind, step, _ = head_of(frame_)
+    def send(self, frame: bytes) -> None:
+        kind, step, _ = head_of(frame)
         match kind:
             case frames.OPEN:
-                self._say(frame(frames.READY, 0, 0, b""))
+                self._say(frames.frame(frames.READY, 0, 0, b""))
             case frames.HANDLE:
                 self._say(*self._says(self, step))
             case frames.ANSWER:
-                self.answers.append(parts_of(frame_, 3)[0])
+                self.answers.append(parts_of(frame, 3)[0])
             case frames.CLOSE:
-                self._say(frame(frames.STATES, 0, 0, b"[]"), frame(frames.CLOSED, 0, 0, b""))
+                self._say(frames.frame(frames.STATES, 0, 0, b"[]"), frames.frame(frames.CLOSED, 0, 0, b""))
             case _:
                 pass
 

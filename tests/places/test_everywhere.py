@@ -1,4 +1,4 @@
-"""The laws of a run hold wherever agents live: in worker processes, over NATS, over PostgreSQL."""
+"""The laws of a run hold on the nodes of a cluster, over NATS and over PostgreSQL; test_processes has worker processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_net.places import Cluster, Processes
+from llm_net.places import Cluster
 from llm_net.testing.runtime import check_runtime
 from tests.carriers.servers import NatsServer
 from tests.journal.servers import PostgresServer
@@ -37,14 +37,6 @@ def members(url: str) -> Iterator[None]:
     finally:
         for node in nodes:
             node.communicate(timeout=20)
-
-
-def test_in_worker_processes() -> None:
-    async def main() -> None:
-        async with Processes(workers=2) as runtime:
-            await check_runtime(lambda: runtime, away=True)
-
-    asyncio.run(main())
 
 
 @pytest.mark.server

@@ -205,7 +205,7 @@ def stage(
     return networks[0]
 
 
-def each(values: Any) -> Any:
+def each(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(dict.fromkeys(NAMES, values))
 
 

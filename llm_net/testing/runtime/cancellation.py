@@ -90,9 +90,8 @@ async def check_cancellation(place: Place) -> None:
             equal(sleeper.woken, "cancelled", f"how {way} was woken")
         equal(sleeper.after, "RunCancelled" if way == "stubborn" else "", "what came after")
         equal(run.statistics().handled, int(way == "stubborn"), f"messages handled ({way})")
-    witness = Witness()
+    network, witness = GenNetwork(id="net", agents=[sleeper := Sleeper(id="sleeper")]), Witness()
     with suppress(KeyError):
-        network = GenNetwork(id="net", agents=[sleeper := Sleeper(id="sleeper")])
         async with place.run(network, Message(receiver="sleeper"), observers=[witness]):
             await witness.hears()
             raise KeyError("left")

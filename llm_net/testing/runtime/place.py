@@ -101,6 +101,8 @@ class Place:
         Args:
             one_by_one: whether a root is sent only when nothing of those before is pending.
         """
+        run: Run | None = None
+        reading: asyncio.Task[None] | None = None
         error: BaseException | None = None
         messages: list[Message] = []
         first, *more = roots or (None,)
@@ -120,6 +122,8 @@ class Place:
                         await quiet(run)
         except Exception as raised:  # noqa: BLE001  # whatever ended the run is what is asked for
             error = raised
+        assert run is not None, f"the run did not begin: {error!r}"
+        assert reading is not None
         with suppress(Exception):
             await reading
         return Played(run, messages, error)
@@ -146,6 +150,7 @@ class Played:
 
 
 async def _settled(before: Container[asyncio.Task[Any]]) -> None:
+    left: list[asyncio.Task[Any]] = []
     for _ in range(5):  # what just ended has yet to be forgotten
         left = [task for task in asyncio.all_tasks() if task not in before]
         if not left:

@@ -120,9 +120,8 @@ class Talks(GenAgent):
 
 async def check_threads_of_messages(place: Place) -> None:
     network = GenNetwork(id="net", agents=[Talks(id="a", to="b"), Talks(id="b", to="a")])
-    limits = replace(DEFAULT_LIMITS, messages=3_000, depth=None)
+    limits = replace(DEFAULT_LIMITS, messages=1_500, depth=None)  # more than Python's stack is deep
     played = await place.play(network, Message(receiver="a"), limits=limits)
     equal(played.run.status, "limited", "how a talk without end ends")
-    assert len(list(played.messages[-1].thread())) > 2_900, (
-        f"{len(list(played.messages[-1].thread()))} of 3,000 in the thread"
-    )
+    length = len(list(played.messages[-1].thread()))
+    assert length > 1_400, f"{length} of 1,500 in the thread"
