@@ -48,7 +48,9 @@ def docstring(app: Sphinx, what: str, name: str, thing: object, options: object,
         for field, annotation in vars(thing).get("__annotations__", {}).items():
             if field in thing.model_fields:
                 text += f"\n:param {field}: {thing.model_fields[field].description or ''}"
-                text += f"\n:type {field}: " + re.sub(r"Annotated\[(\w+), [^]]*]", r"\1", str(annotation))
+                told = re.sub(r"Annotated\[(\w+), [^]]*]", r"\1", str(annotation))
+                told = re.sub(r"\bLink\b", "llm_net.graph.Link", told)  # ports has a Link too
+                text += f"\n:type {field}: {told}"
     lines[:] = text.split("\n")
 
 

@@ -448,9 +448,9 @@ class Hosts(Protocol):
         ...
 
     async def open(
-        self, run: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
+        self, run: str, network: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
     ) -> Sequence[Link]:
-        """Links to the nodes of a run, one at least.
+        """Links to the nodes of a run of this network, one at least.
 
         Args:
             joined: to be told of a link to one that comes later.
@@ -463,6 +463,10 @@ class Hosts(Protocol):
 
     async def replace(self, lost: Link) -> Link | None:
         """A link to another node than one that is lost; None: the others will do. Raises PlaceError if there are none."""
+        ...
+
+    def gone(self, link: Link) -> None:
+        """A link is broken, or closed: its node is none of this run any more, unless it is given anew."""
         ...
 
     async def release(self, links: Iterable[Link]) -> None:

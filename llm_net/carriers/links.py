@@ -184,6 +184,10 @@ class Exchange:
             raise NodeLost(far, "this node has left" if self._left else AGAIN)
         return answer.result()
 
+    def accept_no_more(self) -> None:
+        """Refuse links that others want to open from now on; those that there are stay."""
+        self._accept = None
+
     async def aclose(self, *, patience: float = 1.0) -> None:
         """Close all links, and leave. What is not sent after `patience` seconds is lost. May be called twice."""
         if self._left:

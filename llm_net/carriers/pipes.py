@@ -196,7 +196,8 @@ def refuse_in_worker() -> None:
 def main_program() -> tuple[str | None, str | None]:
     """The module and the file of the program that runs here."""
     main = sys.modules.get("__main__")
-    return getattr(getattr(main, "__spec__", None), "name", None), getattr(main, "__file__", None)
+    name = getattr(getattr(main, "__spec__", None), "name", None)
+    return None if name == "__main__" else name, getattr(main, "__file__", None)
 
 
 class Worker:

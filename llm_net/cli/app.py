@@ -30,6 +30,8 @@ COMMANDS: Mapping[str, str] = {
     "resume": "Go on with a run that was stopped, or waits for an answer.",
     "fork": "Begin a new run with the past of another, and compare.",
     "replay": "Run a program against a record: where does it differ?",
+    "node": "Run agents for the runs of others: a node of a cluster.",
+    "cluster": "Say who is in a cluster: nodes, and homes of runs.",
     "new": "Begin a small project of your own, with a test that passes.",
     "models": "List and fetch the models that run on this machine.",
     "doctor": "Say what is installed, what is missing, and what adds it.",

@@ -28,10 +28,14 @@ def program_at(context: click.Context, parameter: click.Parameter, where: str) -
         BrokenProgram: the file cannot be loaded.
     """
     path, name = _split(where)
-    if not path.is_file():
-        others = sorted(str(other) for other in path.parent.glob("*.py"))
-        raise _wrong(f"there is no file {str(path)!r}{did_you_mean(str(path), others)}")
     return _find(vars(_load(path)), path, name)
+
+
+def module_at(context: click.Context, parameter: click.Parameter, where: str) -> Path:
+    """The path of a file, which is loaded, whatever it holds. Raises as `program_at`."""
+    path, _ = _split(where)
+    _load(path)
+    return path
 
 
 FORM = "FILE.py[:NAME]"
@@ -51,6 +55,9 @@ def _split(where: str) -> tuple[Path, str]:
 
 def _load(path: Path) -> ModuleType:
     """Load a file as `python FILE.py` would, but as a module of its own name."""
+    if not path.is_file():
+        others = sorted(str(other) for other in path.parent.glob("*.py"))
+        raise _wrong(f"there is no file {str(path)!r}{did_you_mean(str(path), others)}")
     name = path.stem
     if name in sys.stdlib_module_names or name in sys.modules:
         name = f"program_{name}"

@@ -101,7 +101,7 @@ class _Workers:
         self.workers: list[Worker] = []
 
     async def open(
-        self, run: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
+        self, run: str, network: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
     ) -> Sequence[Link]:
         while len(self.workers) < self._number:
             self.workers.append(self._new())
@@ -116,6 +116,9 @@ class _Workers:
                 break
         self.workers.append(worker := self._new())
         return await worker.link()
+
+    def gone(self, link: Link) -> None:
+        pass  # a worker that is lost is replaced when it is missed
 
     async def release(self, links: Iterable[Link]) -> None:
         if not self._keep:

@@ -128,7 +128,7 @@ class _Actors:
         self._actors: list[_Actor] = []
 
     async def open(
-        self, run: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
+        self, run: str, network: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
     ) -> Sequence[Link]:
         if not self._connected:
             await asyncio.to_thread(_connection.enter, self._address)
@@ -148,6 +148,9 @@ class _Actors:
                 break
         self._actors.append(actor := self._new())
         return await actor.link()
+
+    def gone(self, link: Link) -> None:
+        pass  # an actor that is lost is replaced when it is missed
 
     async def release(self, links: Iterable[Link]) -> None:
         if self._keep:

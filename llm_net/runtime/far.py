@@ -66,12 +66,14 @@ class FarHandling:
         self._to = to
         self._network = network
         self.heard = Event(more["heard"][0], message, more["heard"][1]) if "heard" in more else None
+        self._hears: bool = more.get("hears", False)  # whether anybody at home may hear what it emits
         self._ids: str | None = more.get("ids")
         self._count: int = more.get("count", 0)
         self._time: float = more.get("at", 0.0)
         self._seed: str | None = more.get("random")
         self._random: Random | None = None
         self.source: Source | None = self if self._ids is not None else None
+        self._begun = self._cancelled = False
         self._questions = 0
         self._asked: dict[int, Future[Any]] = {}
         self._calls: dict[int, Callable[[bytes], Awaitable[None]]] = {}
@@ -136,6 +138,10 @@ class FarHandling:
         return table.find(kind, self.heard.name) or table.find(kind, self.message.method)
 
     async def _run(self, handler: Handler | None, value: object = _END) -> None:
+        self._begun = True
+        if self._cancelled:  # before its first step: a task that is cancelled then makes none
+            self._end(b"e", far(RunCancelled()))
+            return
         origin.set(self)
         try:
             if value is _END:
@@ -193,10 +199,13 @@ class FarHandling:
 
     def cancel(self) -> None:
         """End the handler, or never begin it."""
-        if self.task is not None:
+        if self.task is None:
+            if self._node.withdrawn(self._to, self):
+                self._tell_end(b"e", far(RunCancelled()))
+        elif self._begun:
             self.task.cancel()
-        elif self._node.withdrawn(self._to, self):
-            self._tell_end(b"e", far(RunCancelled()))
+        else:
+            self._cancelled = True
 
     async def _send_value(self, value: object) -> None:
         """Send what a handler gave that is not one message: it may be, or make, several."""
@@ -356,7 +365,7 @@ class FarHandling:
         self._node.link.send(frame(frames.EMIT, self._number, 0, event.encode(), self._node.line.encode(message)))
 
     def listened(self, event: str) -> bool:
-        return self._node.hears(event)
+        return self._hears or self._node.hears(event)
 
     async def delay(self, seconds: float) -> None:
         await self._ask(frames.DELAY, to_json(seconds))

@@ -43,6 +43,7 @@ class Manifest:
         self._next = first
         self._borrow = borrow
         self._numbers: dict[int, int] = {}
+        self._stale = False
         self._here: dict[str, GenAgent] = {}
         self._addresses: dict[int, str] = {}
 
@@ -66,7 +67,11 @@ class Manifest:
         self.agents[number] = agent
 
     def renew(self) -> None:
-        """A network changed: find addresses anew."""
+        """A network changed: addresses are found anew when the next one is asked for."""
+        self._stale = True
+
+    def _look_around(self) -> None:
+        self._stale = False
         outermost = self.outermost
         self._here = {ITSELF: outermost}
         self._addresses = {id(outermost): ITSELF}
@@ -86,10 +91,14 @@ class Manifest:
         """The address of a party, for the other side."""
         if type(party) is Reference:
             return AS_WRITTEN + party.id
+        if self._stale:
+            self._look_around()
         return self._addresses.get(id(party)) or ELSEWHERE + party.id
 
     def found(self, address: str) -> AbstractObject:
         """Who lives at an address that the other side wrote."""
+        if self._stale:
+            self._look_around()
         return self._here.get(address) or Reference(address.removeprefix(AS_WRITTEN).removeprefix(ELSEWHERE))
 
     __getitem__ = found

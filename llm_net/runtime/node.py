@@ -58,6 +58,8 @@ class Node:
 
     def __init__(self, link: Link, *, imports: Callable[[str], object] | None) -> None:
         self.link = link
+        self.run = ""
+        self.opened = asyncio.Event()  # home has said which run it is, or will not any more
         self.loop = asyncio.get_running_loop()
         self.seed = 0
         self.records = False
@@ -114,6 +116,8 @@ class Node:
             case frames.MOVE:
                 for moved in self._arrive(parts_of(data, 1)[0]):
                     self._shadows.pop(moved, None)
+                    if moved in self._benches:
+                        self._benches[moved].failures = 0
             case frames.CHANGE:
                 described, rolls = parts_of(data, 2)
                 self._arrive(described, from_json(rolls))
@@ -147,12 +151,13 @@ class Node:
             if self._imports is not None:
                 for module in said["modules"]:
                     self._imports(module)
-            self.seed, self.records, self._hears = said["seed"], said["records"], said["hears"]
+            self.run, self.seed, self.records, self._hears = said["run"], said["seed"], said["records"], said["hears"]
             self.manifest = Manifest(said["node"] << OWN_NUMBERS, partial(Borrowed, self))
             self.line = Line(short=True, limit=BODY, address=self.manifest.written, directory=self.manifest)
             self._arrive(described)
         except Exception as error:  # whatever the code of the modules raises
             problem = far(error)
+        self.opened.set()
         self.link.send(frame(frames.READY, 0, 0, problem))
 
     def _arrive(self, described: bytes, rolls: Iterable[tuple[int, list[list[Any]]]] = ()) -> list[int]:
@@ -303,6 +308,8 @@ class Node:
 
     def _end(self, wanted: list[int] | None = None) -> None:
         if self._closing is None:
+            if wanted is None:  # home has not said so: what ends here now is not over, and not to be told
+                self.link.close()
             self._closing = self.loop.create_task(self._close(wanted or []))
 
     async def _close(self, wanted: list[int]) -> None:
@@ -326,4 +333,5 @@ class Node:
             self._threads.shutdown(wait=False, cancel_futures=True)
         self.link.send(frame(frames.CLOSED, 0, 0, b""))
         self.link.close()
+        self.opened.set()
         self.over.set()

@@ -164,7 +164,8 @@ class LocalRun:
         self._journal = journal
         self.past = past  # what it goes on with
         self.watched = bool(observers) or journal is not None
-        self.special = self.watched  # over, observed, recorded, or with deadlines: more to do for each message
+        # over, observed, recorded, with deadlines, or with callbacks on each message: more to do for each of them
+        self.special = self.watched or GenAgent.hooked
         self.sent = 0
         self.ended = 0
         self.spare = 0  # callbacks under way, less ticks that wait: nothing is pending when sent == ended - spare
@@ -306,8 +307,6 @@ class LocalRun:
         engine.runs.add(self)
         self._began = perf_counter()
         self._watch()
-        if self.limits.seconds is not None:
-            self._timers.add(engine.loop.call_later(self.limits.seconds, self.limit_reached, "seconds"))
         try:
             if self._away is not None:
                 self._away.settle(self)
@@ -315,6 +314,8 @@ class LocalRun:
                 self.recorder = await opened(self, self._journal)
             if self._away is not None:
                 await self._away.begin()
+            if self.limits.seconds is not None and not self.over:
+                self._timers.add(engine.loop.call_later(self.limits.seconds, self.limit_reached, "seconds"))
             if self.root is not None:
                 self._post_from_outside(self.root)
         except BaseException as error:

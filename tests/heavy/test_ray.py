@@ -19,7 +19,7 @@ from llm_net.journal import MemoryJournal
 from llm_net.places import Processes
 from llm_net.places.ray import Ray
 from llm_net.ports import Place
-from llm_net.testing.runtime_check import check_runtime
+from llm_net.testing.runtime import check_runtime
 from tests.places.mill import mill
 from tests.places.tellers import Asker, street
 from tests.places.test_losses import BEGIN, check

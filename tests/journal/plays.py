@@ -52,7 +52,11 @@ class World:
 class Player(GenAgent):
     """Somebody with the world at hand."""
 
-    world: Any = Field(exclude=True, repr=False)
+    world: Any = Field(default=None, exclude=True, repr=False)
+
+    async def astart(self) -> None:
+        if self.world is None:  # it lives elsewhere
+            self.world = World()
 
 
 @dataclass(frozen=True)

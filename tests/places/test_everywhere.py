@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from llm_net.places import Cluster, Processes
-from llm_net.testing import runtime_check
-from llm_net.testing.runtime_check import check_runtime
+from llm_net.testing.runtime import check_runtime
 from tests.carriers.servers import NatsServer
 from tests.journal.servers import PostgresServer
 
@@ -26,7 +25,7 @@ def members(url: str) -> Iterator[None]:
     words = [sys.executable, "-m", "tests.places.member", url]
     nodes = [
         subprocess.Popen(
-            [*words, name, runtime_check.__name__], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [*words, name, check_runtime.__module__], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         for name in ("n1", "n2")
     ]

@@ -53,6 +53,7 @@ LIBRARIES = (
     Library("xllamacpp", "xllamacpp", "local", "models on this machine"),
     Library("pydantic_ai", "pydantic-ai-slim", "ai", "models of all providers"),
     Library("psycopg", "psycopg", "postgres", "runs kept in PostgreSQL"),
+    Library("nats", "nats-py", "nats", "agents on a cluster, over NATS"),
 )
 
 

@@ -11,6 +11,7 @@ from llm_net.address import AbstractObject, Border, Reference
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.cli.app import debug
 from llm_net.cli.journals import find_run, look, option, run_argument, to_write
+from llm_net.cli.places import Place, runtime
 from llm_net.cli.program import argument
 from llm_net.cli.sending import message_of, receiver_of
 from llm_net.cli.watching import limits as limit_options
@@ -47,6 +48,7 @@ Examples:
     help="What came of a call that was in doubt; KEY=repeat: make it again.",
 )
 @limit_options
+@runtime
 @option()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines: each message, then a summary.")
 @debug
@@ -60,6 +62,7 @@ def command(
     settle: tuple[str, ...],
     journal: str,
     limits: Limits,
+    place: Place,
     as_json: bool,
 ) -> None:
     """Go on with a RUN of a journal that was stopped, or that waits for an answer from outside: MESSAGE.
@@ -73,7 +76,9 @@ def command(
     settled = dict(_settled(each) for each in settle)
     kept = to_write(journal)
     watch(
-        lambda observers: program.resume(kept, name, root, settle=settled, limits=limits, observers=observers),
+        lambda observers: program.resume(
+            kept, name, root, settle=settled, limits=limits, runtime=place(None), observers=observers
+        ),
         as_json=as_json,
         journal=kept,
         where=journal,

@@ -9,12 +9,12 @@ import click
 from llm_net.base import GenAgent
 from llm_net.cli.app import debug
 from llm_net.cli.journals import option, to_write
+from llm_net.cli.places import Place, runtime
 from llm_net.cli.program import argument
 from llm_net.cli.sending import message_of, receiver_of
 from llm_net.cli.watching import limits as limit_options
 from llm_net.cli.watching import watch
 from llm_net.limits import Limits
-from llm_net.runtime.local import LocalRuntime
 
 EPILOG = """
 \b
@@ -23,6 +23,8 @@ Examples:
   llm-net run team.py:network "Review this" --to critic --method review
   llm-net run team.py "Go" --limit-seconds 30 --limit-tokens 5000
   llm-net run team.py "Go" --journal run.db
+  llm-net run team.py "Go" --runtime processes --workers 2
+  llm-net run team.py "Go" --runtime nats://127.0.0.1:4222     # on the nodes of `llm-net node team.py`
   llm-net run team.py "Go" --json | jq -r 'select(.type == "message") | .body'
   git diff | llm-net run team.py - --to reviewer
 """
@@ -38,6 +40,7 @@ Examples:
     "--method", metavar="VERB", help="What the receiver shall do with it.  [default: request, or the only one]"
 )
 @limit_options
+@runtime
 @click.option("--seed", type=int, help="Makes random numbers and ids of the run the same again.")
 @option(None, "Keep a record in this file, or database.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines: each message, then a summary.")
@@ -50,6 +53,7 @@ def command(
     seed: int | None,
     journal: str | None,
     limits: Limits,
+    place: Place,
     as_json: bool,
 ) -> None:
     """Send MESSAGE into the network (or the agent) of a Python file, and watch what it causes until it ends.
@@ -62,9 +66,7 @@ def command(
     root = message_of(receiver, verb, text, receiver=None if receiver is program else receiver)
     kept = None if journal is None else to_write(journal)
     watch(
-        lambda observers: program.run(
-            root, limits=limits, runtime=LocalRuntime(seed=seed), observers=observers, journal=kept
-        ),
+        lambda observers: program.run(root, limits=limits, runtime=place(seed), observers=observers, journal=kept),
         as_json=as_json,
         journal=kept,
         where=journal,
