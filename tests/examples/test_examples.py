@@ -24,6 +24,7 @@ ASKED = {
     "debate": ["A city should keep bees", "--to", "chair"],
     "dialogue": ["Talk about the bees", "--to", "anna"],
     "listening": ["31", "--to", "thermometer"],
+    "all_cores": ["1000", "--to", "professor"],
     "stateful": ["bees", "--method", "inform"],
 }
 """What an example is asked at the command line, where "Bees" does not do."""

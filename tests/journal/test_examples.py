@@ -18,9 +18,10 @@ from llm_net.llm.scripted import ScriptedModel
 from tests.journal.crashes import check_order, check_record, facts_of
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = [
-    path for path in sorted((ROOT / "examples").glob("*.py")) if path.stem != "human_approval"
-]  # it has its own
+OTHERS = {"human_approval", "all_cores"}
+"""Those with a journal of their own, and with agents in processes that import them by the name of a script."""
+
+EXAMPLES = [path for path in sorted((ROOT / "examples").glob("*.py")) if path.stem not in OTHERS]
 TYPED = {"human": ["tea", "huge", "large"]}
 
 RUN = GenAgent.run
