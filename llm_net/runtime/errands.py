@@ -73,7 +73,7 @@ class Errands:
 
     def _send_ahead(self, seat: Seat, node: FarNode) -> None:
         """Have the node know what its agent is to handle next, where nobody wants to look at each message before."""
-        run, cell = self._home.run.run, self._home.run.run.cell_of(seat.agent)
+        run, cell = self._home.run.run, self._home.run.engine.cell_of(seat.agent)
         queue = cell.queue
         if (
             run.special
@@ -199,7 +199,8 @@ class Errands:
             if errand.failed and node is not None and node.lost is None:
                 self._home.renew(node, seat)  # what waits there is handled in the state that it begins anew with
                 node.link.send(frame(frames.GO, 0, 0, GONE_ON.pack(seat.number, seat.failures)))
-        if node is not None and node.serves and seat.node is node and cell.queue and not self._home.run.run.over:
+        few = cell.queue and len(seat.ahead) <= AHEAD // 2  # not one by one: those that go together cost less
+        if few and node is not None and node.serves and seat.node is node and not self._home.run.run.over:
             self._send_ahead(seat, node)
 
     def _tell(self, node: FarNode, errand: Errand) -> None:
