@@ -6,7 +6,7 @@ import asyncio
 from asyncio import Future, Task
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from llm_net.base import GenAgent
 from llm_net.message import Message
@@ -41,8 +41,6 @@ class Seat:
 class Errand:
     """A message that is being handled on a node, as seen from home."""
 
-    detached: ClassVar[bool] = True
-
     number: int
     seat: Seat
     handling: LocalHandling
@@ -68,6 +66,11 @@ class Errand:
     inside: dict[int, Task[None]] = field(default_factory=dict)
     asked: dict[int, Future[bytes]] = field(default_factory=dict)
     streams: dict[int, asyncio.Queue[bytes | BaseException]] = field(default_factory=dict)
+
+    @property
+    def detached(self) -> bool:
+        """Whatever sees to it is a task of its own."""
+        return True
 
     @property
     def last(self) -> Errand:
@@ -105,5 +108,12 @@ class Errand:
 class Nobody:
     """Who sees to a message of which nothing is wanted yet."""
 
-    detached: ClassVar[bool] = True
-    task: ClassVar[None] = None
+    @property
+    def detached(self) -> bool:
+        """There is no worker that it could hold up."""
+        return True
+
+    @property
+    def task(self) -> None:
+        """There is none."""
+        return None

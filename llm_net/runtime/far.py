@@ -381,7 +381,7 @@ class FarHandling:
                 if isawaitable(result):
                     result = await result
                 try:
-                    return type.dump_json(result, warnings="error")
+                    return type.dump_json(cast(T, result), warnings="error")
                 except ValueError as failed:
                     raise TypeError(
                         f"what the effect gave cannot be kept: {failed}; say its type: returns=…"
@@ -514,6 +514,18 @@ class _Aside:
 
     def emit(self, event: str, message: Message) -> None:
         self.emitted.append((event, message))
+
+    @property
+    def agent(self) -> AbstractObject:
+        return self._handling.agent
+
+    @property
+    def message(self) -> Message:
+        return self._handling.message
+
+    @property
+    def source(self) -> Source | None:
+        return self._handling.source
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._handling, name)
