@@ -54,11 +54,16 @@ class Pipe(asyncio.Protocol):
     Args:
         far: the name of the node at the other end.
         why: says, when the other end is gone, how it ended.
+        lingers: whether `close` waits until the other end has closed too: else what it still writes meets nobody, and it loses
+            what was written here last.
     """
 
-    def __init__(self, far: str, why: Callable[[], str] = lambda: "its process is gone") -> None:
+    def __init__(
+        self, far: str, why: Callable[[], str] = lambda: "its process is gone", *, lingers: bool = False
+    ) -> None:
         self._far = far
         self._why = why
+        self._lingers = lingers
         self._transport: asyncio.Transport | None = None
         self._heard: Callable[[bytes], None] | None = None
         self._broken: Callable[[BaseException | None], None] | None = None
@@ -75,11 +80,18 @@ class Pipe(asyncio.Protocol):
         self._over = False
 
     @classmethod
-    async def over(cls, end: socket.socket, far: str, why: Callable[[], str] = lambda: "its process is gone") -> Pipe:
+    async def over(
+        cls,
+        end: socket.socket,
+        far: str,
+        why: Callable[[], str] = lambda: "its process is gone",
+        *,
+        lingers: bool = False,
+    ) -> Pipe:
         """A link over one end of a pair of sockets."""
         end.setblocking(False)
         loop = asyncio.get_running_loop()
-        _, pipe = await loop.create_unix_connection(lambda: cls(far, why), sock=end)
+        _, pipe = await loop.create_unix_connection(lambda: cls(far, why, lingers=lingers), sock=end)
         return pipe
 
     # ------------------------------------------------------------------------------------------ as a link
@@ -124,8 +136,9 @@ class Pipe(asyncio.Protocol):
         if not self._closing:
             self._flush()
             self._closing = True
-            if self._transport is not None and not self._over:
-                # Only our half: what the other end still writes finds somebody, else it would lose what we wrote last.
+            if self._transport is not None and not self._lingers:
+                self._transport.close()
+            elif self._transport is not None and not self._over:
                 self._transport.write_eof()
                 self._abort = asyncio.get_running_loop().call_later(GRACE, self._transport.abort)
 
@@ -310,7 +323,7 @@ async def _serve(control: socket.socket, imports: Callable[[str], object]) -> No
     opening: set[asyncio.Task[None]] = set()
 
     async def open_link(end: socket.socket) -> None:
-        link: Link = await Pipe.over(end, "home")
+        link: Link = await Pipe.over(end, "home", lingers=True)
         nodes.append(Node(link, imports=imports))
         nodes[:] = [node for node in nodes if not node.over.is_set()]
 

@@ -42,7 +42,7 @@ class Judge(GenAgent):
     def moved(self, message: Moved):
         return message.reply(body="fair")
 
-network = GenNetwork(id="game", agents=[Player(id="player"), Board(id="board")])
+network = GenNetwork(id="checkers", agents=[Player(id="player"), Board(id="board")])
 
 async def main():
     place = Cluster(sys.argv[1])
@@ -62,7 +62,7 @@ def server() -> Iterator[NatsServer]:
 
 @pytest.fixture
 def game(tmp_path: Path) -> Path:
-    path = tmp_path / "game.py"
+    path = tmp_path / "checkers.py"
     path.write_text(GAME)
     return path
 
@@ -96,11 +96,11 @@ def test_the_command_runs_it_there_too_and_status_says_who_is_there(
         assert (member["name"], member["role"], member["file"], member["pid"]) == (
             "n1",
             "node",
-            "game.py",
+            "checkers.py",
             str(there.pid),
         )
         called = call("cluster", "status", "--at", server.url)
-        assert called.out.startswith(f"n1  node with game.py, process {there.pid} on ")
+        assert called.out.startswith(f"n1  node with checkers.py, process {there.pid} on ")
 
         there.send(signal.SIGTERM)
         assert there.ends() == 0
@@ -120,7 +120,7 @@ def test_a_node_with_another_file_is_told_apart_in_a_sentence(
             "run", str(game), "go", "--to", "player", "--runtime", server.url, "--space", "mixed"
         )  # fmt: skip
     assert called.code == 1
-    assert "class game:Player is not defined there; " in called.err
+    assert "class checkers:Player is not defined there; " in called.err
     assert "Traceback" not in called.err
 
 

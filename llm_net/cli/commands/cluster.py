@@ -18,7 +18,7 @@ EPILOG = """
 \b
 Examples:
   llm-net cluster status --at nats://127.0.0.1:4222
-  llm-net cluster status --at postgresql://localhost/agents --json | jq -r '.[] | select(.role == "node") | .name'
+  llm-net cluster status --at postgresql://localhost/agents --json
 """
 
 

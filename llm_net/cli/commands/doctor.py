@@ -54,6 +54,8 @@ LIBRARIES = (
     Library("pydantic_ai", "pydantic-ai-slim", "ai", "models of all providers"),
     Library("psycopg", "psycopg", "postgres", "runs kept in PostgreSQL"),
     Library("nats", "nats-py", "nats", "agents on a cluster, over NATS"),
+    Library("ray", "ray", "ray", "agents in Ray actors"),
+    Library("scipy", "scipy", "markets", "auctions of many packages"),
 )
 
 

@@ -26,9 +26,9 @@ EPILOG = """
 \b
 Examples:
   llm-net node team.py --at nats://127.0.0.1:4222
-  llm-net node team.py --at nats://n1:SECRET@broker:4222     # a server that knows users; this is n1
-  llm-net run team.py "Go" --runtime nats://127.0.0.1:4222    # a run whose agents live on the nodes
-  llm-net cluster status --at nats://127.0.0.1:4222           # who is there
+  llm-net node team.py --at nats://n1:SECRET@broker:4222     # as the user n1
+  llm-net run team.py "Go" --runtime nats://127.0.0.1:4222   # lives there
+  llm-net cluster status --at nats://127.0.0.1:4222          # who is there
 """
 
 

@@ -24,7 +24,7 @@ Examples:
   llm-net run team.py "Go" --limit-seconds 30 --limit-tokens 5000
   llm-net run team.py "Go" --journal run.db
   llm-net run team.py "Go" --runtime processes --workers 2
-  llm-net run team.py "Go" --runtime nats://127.0.0.1:4222     # on the nodes of `llm-net node team.py`
+  llm-net run team.py "Go" --runtime nats://127.0.0.1:4222   # see: node
   llm-net run team.py "Go" --json | jq -r 'select(.type == "message") | .body'
   git diff | llm-net run team.py - --to reviewer
 """
