@@ -18,7 +18,8 @@ async def check_order(place: Place) -> None:
         network = GenNetwork(id="net", agents=[one, other, notes := Notes(id="notes"), slow := Slow(id="slow")])
         network.link("one", "said", "notes")
         network.link("other", "said", "slow")
-        await place.play(network, Message(method=way, receiver="one"), Message(method=way, receiver="other"))
+        played = await place.play(network, Message(method=way, receiver="one"), Message(method=way, receiver="other"))
+        equal(played.error, None, "what ended the run")
         equal(notes.notes, wanted, f"what came of {way}")
         equal(slow.notes, wanted, f"what came of {way}, slowly")
 
