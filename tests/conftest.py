@@ -24,8 +24,8 @@ hypothesis.settings.load_profile("house")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much of what takes long is done."""
     parser.addoption("--kills", type=int, default=300, help="how many processes the tests of journals kill (300)")
-    parser.addoption("--stops", type=int, default=2, help="how often a node of a cluster is made to stand still (2)")
-    parser.addoption("--storm", type=float, default=5.0, help="seconds of killing nodes, servers and homes (5)")
+    parser.addoption("--stops", type=int, default=1, help="how often a node of a cluster is made to stand still (1)")
+    parser.addoption("--storm", type=float, default=3.0, help="seconds of killing nodes, servers and homes (3)")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 
 from llm_net.places import Cluster
 from llm_net.testing.runtime import check_runtime
+from llm_net.testing.runtime.check import CHECKS
 from tests.carriers.servers import NatsServer
 from tests.journal.servers import PostgresServer
 
@@ -39,14 +40,14 @@ def members(url: str) -> Iterator[None]:
             node.communicate(timeout=20)
 
 
-def keeps_the_laws(make: Callable[[], Cluster]) -> None:
+def keeps_the_laws(make: Callable[[], Cluster], *, only: Container[str] = CHECKS.keys()) -> None:
     """A server or a node that stands still for seconds, on a busy machine, is lost to a run: what failed for that is tried once
     more, and has to hold then."""
     try:
-        asyncio.run(check_runtime(make, away=True))
+        asyncio.run(check_runtime(make, away=True, only=only))
     except AssertionError as failed:
         print(f"once more, after {failed}")
-        asyncio.run(check_runtime(make, away=True))
+        asyncio.run(check_runtime(make, away=True, only=only))
 
 
 @pytest.mark.server
@@ -65,6 +66,7 @@ def test_on_the_nodes_of_a_cluster_over_postgres() -> None:
     try:
         dsn = server.database("cluster")
         with members(dsn):
-            keeps_the_laws(lambda: Cluster(dsn, silent=5.0))
+            # But for threads of 1,500 messages, one after the other: 10 s of waiting for this server, and no other law.
+            keeps_the_laws(lambda: Cluster(dsn, silent=5.0), only=CHECKS.keys() - {"long threads"})
     finally:
         server.close()
