@@ -15,16 +15,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from llm_net.address import AbstractObject
 from llm_net.carriers.links import Exchange
 from llm_net.errors import CarrierFailed, NodeLost, PlaceUnavailable
-from llm_net.limits import Limits
-from llm_net.message import Message, unique_id
-from llm_net.ports import Carrier, Clock, Hosts, Journal, Link, Observer, Past
-from llm_net.runtime.home import Home, Share
-from llm_net.runtime.local import LocalRuntime
+from llm_net.message import unique_id
+from llm_net.places.elsewhere import Elsewhere
+from llm_net.ports import Carrier, Clock, Hosts, Link
+from llm_net.runtime.home import Share
 from llm_net.runtime.node import Node
-from llm_net.runtime.run import LocalRun
 
 LEASE_SECONDS = 12.0
 """For which the home of a run has it, unless somebody says otherwise: longer than the servers of a cluster take to choose who leads
@@ -67,7 +64,7 @@ def user_in(url: str) -> str:
     return found[1] if found else ""
 
 
-class Cluster:
+class Cluster(Elsewhere):
     """Agents on the nodes of a cluster, which `llm-net node` starts: `network.run(root, runtime=Cluster("nats://…"))`.
 
     The process that enters the run is its home; with a journal, what a node was doing when it was lost goes on at another.
@@ -103,21 +100,7 @@ class Cluster:
         self._nodes = None if nodes is None else frozenset(nodes)
         self._name = name or (user_in(at) if isinstance(at, str) else "")
         self._silent, self._lease = silent, lease
-        self._local = LocalRuntime(seed=seed, clock=clock)
-
-    def run(
-        self,
-        network: AbstractObject,
-        root: Message | None,
-        *,
-        limits: Limits,
-        observers: Sequence[Observer],
-        journal: Journal | None = None,
-        past: Past | None = None,
-    ) -> LocalRun:
-        """Prepare a run; nothing starts before it is entered."""
-        home = None if past is not None and past.replay else Home(Share(self.hosts(), self._agents))
-        return self._local.run(network, root, limits=limits, observers=observers, journal=journal, past=past, away=home)
+        super().__init__(lambda: [Share(self.hosts(), self._agents)], seed=seed, clock=clock)
 
     def hosts(self) -> Hosts:
         """The nodes, for one run."""

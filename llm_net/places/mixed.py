@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from llm_net.address import AbstractObject
 from llm_net.errors import PlaceUnavailable
-from llm_net.limits import Limits
-from llm_net.message import Message
 from llm_net.places.cluster import Cluster
+from llm_net.places.elsewhere import Elsewhere
 from llm_net.places.processes import Processes
-from llm_net.ports import Clock, Hosts, Journal, Observer, Past, Place
-from llm_net.runtime.home import Home, Share
-from llm_net.runtime.local import LocalRuntime
-from llm_net.runtime.run import LocalRun
+from llm_net.ports import Clock, Hosts, Place
+from llm_net.runtime.home import Share
 
 
-class Places:
+class Places(Elsewhere):
     """Agents in the places that are named for them; the others stay here: `network.run(root, place={"critic": "process"})`.
 
     Args:
@@ -35,23 +31,9 @@ class Places:
         self, where: Mapping[str, Place | str], *, seed: int | None = None, clock: Clock | None = None
     ) -> None:
         self._where = {address: _place(word) for address, word in where.items()}
-        self._local = LocalRuntime(seed=seed, clock=clock)
+        super().__init__(self._shares_of_run, seed=seed, clock=clock)
 
-    def run(
-        self,
-        network: AbstractObject,
-        root: Message | None,
-        *,
-        limits: Limits,
-        observers: Sequence[Observer],
-        journal: Journal | None = None,
-        past: Past | None = None,
-    ) -> LocalRun:
-        """Prepare a run; nothing starts before it is entered."""
-        home = None if past is not None and past.replay else Home(*self._shares())
-        return self._local.run(network, root, limits=limits, observers=observers, journal=journal, past=past, away=home)
-
-    def _shares(self) -> list[Share]:
+    def _shares_of_run(self) -> list[Share]:
         hosts: dict[int, Hosts | None] = {}
         for place in self._where.values():
             if id(place) not in hosts:

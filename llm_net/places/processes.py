@@ -8,19 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
-from llm_net.address import AbstractObject
 from llm_net.carriers import pipes
 from llm_net.carriers.pipes import Worker
 from llm_net.errors import PlaceUnavailable
-from llm_net.limits import Limits
-from llm_net.message import Message
-from llm_net.ports import Clock, Hosts, Journal, Link, Observer, Past
-from llm_net.runtime.home import Home, Share
-from llm_net.runtime.local import LocalRuntime
-from llm_net.runtime.run import LocalRun
+from llm_net.places.elsewhere import Elsewhere
+from llm_net.ports import Clock, Hosts, Link
+from llm_net.runtime.home import Share
 
 
-class Processes:
+class Processes(Elsewhere):
     """Agents in worker processes, which run at once on as many cores: `network.run(root, runtime=Processes(workers=2))`.
 
     Workers are started when a run is entered and end with it. To keep them for several runs, enter the runtime too:
@@ -46,22 +42,8 @@ class Processes:
             raise ValueError(f"at least one worker, not {workers}")
         self._number = workers or os.cpu_count() or 1
         self._agents = None if agents is None else list(agents)
-        self._local = LocalRuntime(seed=seed, clock=clock)
+        super().__init__(lambda: [Share(self.hosts(), self._agents)], seed=seed, clock=clock)
         self._kept: _Workers | None = None
-
-    def run(
-        self,
-        network: AbstractObject,
-        root: Message | None,
-        *,
-        limits: Limits,
-        observers: Sequence[Observer],
-        journal: Journal | None = None,
-        past: Past | None = None,
-    ) -> LocalRun:
-        """Prepare a run; nothing starts before it is entered."""
-        home = None if past is not None and past.replay else Home(Share(self.hosts(), self._agents))
-        return self._local.run(network, root, limits=limits, observers=observers, journal=journal, past=past, away=home)
 
     def hosts(self) -> Hosts:
         """The workers that are kept, or new ones for a run. Raises PlaceError where there can be none."""

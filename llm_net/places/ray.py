@@ -10,17 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType, TracebackType
 from typing import Self, cast
 
-from llm_net.address import AbstractObject
 from llm_net.carriers import pipes
 from llm_net.errors import MissingDependency, NodeLost, PlaceUnavailable
-from llm_net.limits import Limits
-from llm_net.message import Message
-from llm_net.ports import Clock, Hosts, Journal, Link, Observer, Past
+from llm_net.places.elsewhere import Elsewhere
+from llm_net.ports import Clock, Hosts, Link
 from llm_net.runtime.frames import joined, taken_apart
-from llm_net.runtime.home import Home, Share
-from llm_net.runtime.local import LocalRuntime
+from llm_net.runtime.home import Share
 from llm_net.runtime.node import Node
-from llm_net.runtime.run import LocalRun
 
 WINDOW = 1024 * 1024
 """Bytes that may wait to be carried before `room` waits."""
@@ -29,7 +25,7 @@ GRACE = 5.0
 """Seconds in which a link to an actor that is kept must have ended."""
 
 
-class Ray:
+class Ray(Elsewhere):
     """Agents in Ray actors: `network.run(root, place={"painter": Ray(num_gpus=1)})`.
 
     An actor hosts many agents. Actors are started when a run is entered and end with it; to keep them for several runs, enter
@@ -73,22 +69,8 @@ class Ray:
         self._address = address
         self._agents = None if agents is None else list(agents)
         self._patience = patience
-        self._local = LocalRuntime(seed=seed, clock=clock)
+        super().__init__(lambda: [Share(self.hosts(), self._agents)], seed=seed, clock=clock)
         self._kept: _Actors | None = None
-
-    def run(
-        self,
-        network: AbstractObject,
-        root: Message | None,
-        *,
-        limits: Limits,
-        observers: Sequence[Observer],
-        journal: Journal | None = None,
-        past: Past | None = None,
-    ) -> LocalRun:
-        """Prepare a run; nothing starts before it is entered."""
-        home = None if past is not None and past.replay else Home(Share(self.hosts(), self._agents))
-        return self._local.run(network, root, limits=limits, observers=observers, journal=journal, past=past, away=home)
 
     def hosts(self) -> Hosts:
         """The actors that are kept, or new ones for a run. Raises PlaceUnavailable in an actor."""
