@@ -313,21 +313,16 @@ class Errands:
     async def _try(self, errand: Errand) -> object:
         node = errand.node = await self._home.node_of(errand.seat)
         node.errands[errand.number] = errand
-        try:
-            self._tell(node, errand)
-            await node.link.room()
-            return await self._follow(node, errand)
-        except asyncio.CancelledError:
-            if (end := await self._recall(node, errand)) is not None:
-                return self._take_end(errand, *end)
-            raise
-        finally:
-            self._forget(node, errand)
+        return await self._go_on(node, errand, told=False)
 
-    async def _go_on(self, node: FarNode, errand: Errand) -> object:
-        """See to what a handler wants that has to be waited for."""
+    async def _go_on(self, node: FarNode, errand: Errand, *, told: bool = True) -> object:
+        """See to what a handler wants that has to be waited for; its node was told of the message, or has still to be."""
         try:
-            await self._unless_over()
+            if told:
+                await self._unless_over()
+            else:
+                self._tell(node, errand)
+                await node.link.room()
             return await self._follow(node, errand)
         except asyncio.CancelledError:
             if (end := await self._recall(node, errand)) is not None:

@@ -27,6 +27,7 @@ from pydantic_core import from_json, to_json
 
 from llm_net.chat import Embeddings, Price, Request, Usage
 from llm_net.errors import FarError, LlmNetError
+from llm_net.runtime.outcome import of_facts
 
 OPEN, READY, HANDLE, POST, CALL, GATHER, EMIT, MODEL, EFFECT, DELAY = range(1, 11)
 END, ANSWER, ASK, TOLD, PIECE, CANCEL, DROP, MOVE, CHANGE, STATES, CLOSE, CLOSED, LEAVE, GO = range(11, 25)
@@ -160,7 +161,7 @@ def near(data: bytes | Mapping[str, Any]) -> BaseException:
         error: BaseException = FarError(kind, text)
     elif issubclass(found, LlmNetError):
         try:
-            error = found(**{name: tuple(v) if isinstance(v, list) else v for name, v in facts.items()})
+            error = of_facts(found, facts)
         except TypeError:  # other facts than here: another version
             error = FarError(kind, text)
     else:

@@ -39,12 +39,15 @@ def read_error(data: bytes) -> BaseException:
         elif isinstance(facts, dict):
             for ours in _ours():
                 if (ours.__module__, ours.__qualname__) == (module, name):
-                    return ours(
-                        **{key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
-                    )
+                    return of_facts(ours, facts)
     except (TypeError, ValueError):
         return EffectFailed(name, str(written["text"]))  # it takes other arguments now
     return EffectFailed(name, str(written["text"]))
+
+
+def of_facts(kind: type[LlmNetError], facts: Mapping[str, Any]) -> LlmNetError:
+    """An error of ours, of its facts as JSON has them. Raises TypeError if it takes others."""
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()})
 
 
 def _ours() -> list[type[LlmNetError]]:
