@@ -28,6 +28,18 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
+def answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
+    """Wait until a server answers, five seconds at most. False if it does not."""
+    for _ in range(500):
+        with suppress(OSError):
+            socket.create_connection((host, port), 1).close()
+            return True
+        if server.poll() is not None:
+            break
+        time.sleep(0.01)  # another process says nothing when it listens
+    return False
+
+
 class NatsServer:
     """A server with JetStream, gone after `close`.
 
@@ -81,14 +93,8 @@ class NatsServer:
             raise RuntimeError(INSTALL)
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen([program, "-c", self._config], stdout=log, stderr=log)
-        for _ in range(500):
-            with suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            if self._process.poll() is not None:
-                break
-            time.sleep(0.01)
-        raise RuntimeError((self.folder / "log").read_text())
+        if not answers(self._process, "127.0.0.1", self.port):
+            raise RuntimeError((self.folder / "log").read_text())
 
     def asked(self, what: str) -> dict[str, object]:
         """What its monitor says."""

@@ -96,7 +96,7 @@ def test_a_node_that_stood_still_for_too_long_changes_nothing_when_it_goes_on(
         for number in range(request.config.getoption("--stops") or 0):
             talk.goes_on(10)
             paused.send(signal.SIGSTOP)
-            time.sleep(1.3)
+            time.sleep(1.3)  # by the clock of other processes: longer than `silent`
             talk.goes_on(10)
             paused.send(signal.SIGCONT)
             paused.says("is over here", again=number)  # home has given it up
@@ -224,7 +224,7 @@ def test_a_storm_of_kills_loses_nothing_and_doubles_nothing(
                         talk.add_node()
                     case "server" as what:
                         server.kill()
-                        time.sleep(random.random() / 2)
+                        time.sleep(random.random() / 2)  # how long it is gone
                         server.start()
                     case what:
                         talk.home.kill()
@@ -253,7 +253,7 @@ def test_ten_times_too_much_leaves_memory_as_it_is(server: NatsServer, tmp_path:
         )
         for program in nodes:
             program.says("came")
-        time.sleep(1.5)
+        time.sleep(1.5)  # memory is looked at twice, while others are at work
         before = [program.memory() for program in (home, *nodes)]
         time.sleep(1.5)
         after = [program.memory() for program in (home, *nodes)]

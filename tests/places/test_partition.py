@@ -6,14 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.carriers.servers import free_ports
+from tests.carriers.servers import answers, free_ports
 from tests.places.programs import Program
 from tests.places.talking import TALK, Talk
 
@@ -62,7 +61,7 @@ def url(cable: None, tmp_path: Path) -> Iterator[str]:
     server = subprocess.Popen(
         [program, "-js", "-a", f"{HERE}.1", "-p", str(port), "-sd", str(tmp_path / "js"), "-l", str(tmp_path / "log")]
     )
-    time.sleep(0.5)
+    assert answers(server, f"{HERE}.1", port), (tmp_path / "log").read_text()
     yield f"nats://{HERE}.1:{port}"
     server.kill()
     server.wait()

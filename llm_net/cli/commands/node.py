@@ -87,7 +87,7 @@ async def _be_there(carrier: Carrier, name: str, file: Path, where: str, silent:
         finally:
             stopped.cancel()
             evicted.cancel()
-            with suppress(NotImplementedError):
+            with suppress(NotImplementedError):  # as above
                 for each in signals:
                     loop.remove_signal_handler(each)  # the second time it is meant
         _say(f"{name} leaves; its agents move to other nodes")
