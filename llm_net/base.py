@@ -46,7 +46,7 @@ from llm_net.graph import ITSELF, Graph, Link
 from llm_net.limits import Limits
 from llm_net.mailbox import Mailbox
 from llm_net.message import Message, Role, origin, own_annotations, parse_arguments
-from llm_net.ports import Handling, Journal, Model, Observer, Past, Place, Run, Runtime, Statistics
+from llm_net.ports import Handling, Journal, Model, Monitor, Observer, Past, Place, Run, Runtime, Statistics
 from llm_net.schema import Function, JsonSchema, function
 from llm_net.supervision import Directive, Failure
 
@@ -228,8 +228,8 @@ class GenAgent(AbstractObject, BaseModel):
 
         Args:
             timeout: seconds to wait; then the replies that came are given.
-            failures: where given, what went wrong with a message that was sent is put there instead of being raised, and
-                the replies of the others are waited for.
+            failures: where given, what went wrong with a message is put there instead of being raised, and the replies of
+                the others are waited for.
 
         Returns:
             The replies that came first, in the order of the messages they answer. Whoever failed or refused to understand
@@ -814,6 +814,14 @@ class GenNetwork(GenAgent):
         from llm_net.picture import graph_of
 
         return graph_of(self)
+
+    def monitor(self, *, resumed: bool) -> Monitor | None:
+        """What holds its members to rules in a run, made anew for each; by default nothing does.
+
+        Args:
+            resumed: whether conversations may have begun before: the run goes on with a past.
+        """
+        return None
 
     # ------------------------------------------------------------------------------------------ failures
 

@@ -14,6 +14,7 @@
         MailboxFull            the receiver's mailbox is at its limit
         Expired                its deadline passed before it was handled
         ForgedSender           an agent spoke in another's name
+        BrokenRule             it may not be said now, by the rules of a conversation
       RunError
         AgentFailed            a handler raised
         Deadlock               a wait that can never end
@@ -237,6 +238,30 @@ class ForgedSender(DeliveryError):
         return (
             f"{self.agent!r} cannot send in the name of {self.sender!r}; leave out the sender, or `forward` the message"
         )
+
+
+@dataclass(eq=False)
+class BrokenRule(DeliveryError):
+    """It may not be said now, by the rules of a conversation. It was not sent, and the conversation is as it was.
+
+    Args:
+        state: where the conversation is; "" where there is none to which the message would belong.
+        problem: what is wrong with it; "" where only its time is.
+        allowed: what the speaker may say now.
+    """
+
+    protocol: str
+    speaker: str
+    method: str
+    state: str
+    problem: str = ""
+    allowed: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        where = f" when it is {self.state!r}" if self.state else ""
+        problem = f": {self.problem}" if self.problem else ""
+        cure = f"it may say {', '.join(self.allowed)}" if self.allowed else "it has nothing to say now; wait"
+        return f"{self.speaker!r} cannot say {self.method!r} in {self.protocol}{where}{problem}; {cure}"
 
 
 # ---------------------------------------------------------------------------------------------- runs

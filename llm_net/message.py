@@ -439,7 +439,9 @@ class Message(AbstractMessage, BaseModel):
         receiver = self.receiver.id if self.receiver is not None else "·"
         content = self.content()
         body = content.pop("body", "")
-        rest = ", ".join(f"{name}={value!r}" for name, value in content.items())
+        rest = ", ".join(
+            f"{name}={value if isinstance(value, Decimal) else repr(value)}" for name, value in content.items()
+        )
         said = " ".join(part for part in (str(body), rest) if part)
         return f"{sender} → {receiver}  {self.method}" + (f": {said}" if said else "")
 

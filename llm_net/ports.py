@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 from llm_net.address import AbstractObject
+from llm_net.errors import BrokenRule
 from llm_net.event import Event
 from llm_net.limits import Limits
 from llm_net.message import Message, Source
@@ -196,6 +197,27 @@ class World(Source, Clock, Protocol):
 
     async def outside(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for work that takes time, a model's for instance, without any time passing in this world."""
+        ...
+
+
+class Monitor(Protocol):
+    """Holds the agents of one network to rules, in one run: it is told of each message before it is sent."""
+
+    def admit(self, message: Message, now: Callable[[], datetime]) -> bool:
+        """Whether the message belongs to one of its conversations, which it then moves on. The same message again moves
+        nothing.
+
+        Raises:
+            BrokenRule: it belongs to one, and breaks its rules; the conversation is as it was.
+        """
+        ...
+
+    def stray(self, message: Message) -> BrokenRule | None:
+        """What is wrong with a message that belongs to no conversation of any monitor, if anything is."""
+        ...
+
+    def retract(self, message: Message) -> None:
+        """The last message that was admitted could not be sent after all."""
         ...
 
 

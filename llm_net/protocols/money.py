@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Annotated, TypeAlias
+
+from pydantic import Field, WithJsonSchema
 
 ZERO = Decimal(0)
+
+Amount: TypeAlias = Annotated[
+    Decimal, Field(ge=0, allow_inf_nan=False), WithJsonSchema({"type": "number", "minimum": 0})
+]
+"""An amount of money as a field of a message: a model is asked for a number."""
 
 
 def check_amount(amount: Decimal, what: str) -> None:

@@ -34,6 +34,7 @@ from llm_net.address import AbstractObject, Reference
 from llm_net.base import Call, GenAgent, GenNetwork
 from llm_net.dispatch import ASYNC, ASYNC_GENERATOR, GENERATOR, PLAIN
 from llm_net.errors import (
+    BrokenRule,
     CallTimeout,
     Deadlock,
     DeliveryError,
@@ -134,6 +135,9 @@ class Engine:
         agent, run = handling.agent, handling.run
         if fields["sender"] is not agent:
             _stamp(message, handling)
+        place = handling.place
+        if place.monitors:
+            self._hold_to_rules(handling, message)
         if run.special and self._post_specially(handling, message, waiter):
             return None
         receiver = fields["receiver"]
@@ -156,7 +160,6 @@ class Engine:
                 return tap
         if receiver is None or receiver is run.outside:
             return run.deliver_outside(handling, message, waiter)
-        place = handling.place
         route = place.routes.get(id(receiver))
         if route is None or route.agent is not receiver:
             if place.network is None and receiver == agent:  # to itself, where nobody else is
@@ -183,7 +186,7 @@ class Engine:
             try:
                 return self.put(cell, entry) or tap
             except MailboxFull as full:
-                self._not_sent(handling, message.id, full)
+                self._not_sent(handling, message, full)
                 raise
         queue.append(entry)
         if not cell.queued and cell.active < cell.concurrency:
@@ -207,6 +210,17 @@ class Engine:
                 self._scheduled = True
                 self.loop.call_soon(self._drain)
         return cell if len(queue) > cell.limit else None
+
+    def _hold_to_rules(self, handling: LocalHandling, message: Message) -> None:
+        """Let monitors see what is about to be sent. Raises BrokenRule."""
+        run = handling.run
+        if run.recorder is not None and run.recorder.has_not_sent(message.id):
+            return  # as it was when this was done before: `_was_sent` tells that again
+        try:
+            run.hold_to_rules(message, handling.place)
+        except BrokenRule as broken:
+            self._not_done(handling, message.id, broken)
+            raise
 
     def _post_specially(self, handling: LocalHandling, message: Message, waiter: Waiter | None) -> bool:
         """What a run wants that is over or recorded, or in which somebody gave up waiting or wants to hear of each message
@@ -248,6 +262,8 @@ class Engine:
             return False
         if waiter is not None:
             if (reply := recorder.reply_to(message.id)) is not None:
+                for monitor in handling.place.monitors:
+                    monitor.admit(reply, run.now)  # it was right when it was sent
                 waiter.end(reply)
             elif (refusal := recorder.refusals.get(message.id)) is not None:
                 waiter.end(None, refusal)
@@ -269,13 +285,19 @@ class Engine:
         try:
             return handling.place.route(receiver)
         except DeliveryError as error:
-            self._not_sent(handling, message.id, error)
+            self._not_sent(handling, message, error)
             raise
 
-    def _not_sent(self, handling: LocalHandling, message: str, error: BaseException) -> None:
-        """Note that sending this raised an error, which a repetition of the step is to meet too."""
+    def _not_sent(self, handling: LocalHandling, message: Message, error: BaseException) -> None:
+        """Sending this raised an error: no conversation went on by it, and a repetition of the step is to meet it too."""
+        for monitor in handling.place.monitors:
+            monitor.retract(message)
+        self._not_done(handling, message.id, error)
+
+    def _not_done(self, handling: LocalHandling, what: str, error: BaseException) -> None:
+        """Note an error that a repetition of the step is to meet too."""
         if handling.run.recorder is not None:
-            handling.run.recorder.not_sent(handling.step, message, error)
+            handling.run.recorder.not_sent(handling.step, what, error)
 
     def _make_room(self, cell: Cell, entry: Entry) -> bool:
         """What the mailbox wants done when it is full (or, to keep the latest, always). False: do not put it there."""
@@ -322,7 +344,7 @@ class Engine:
             self._block(handling, future, [cell])
         except Deadlock as deadlock:
             if (step := handling.step) is not None:
-                self._not_sent(handling, step.last, deadlock)
+                self._not_done(handling, step.last, deadlock)
             raise
         cell.room.append(future)
         try:
@@ -410,7 +432,7 @@ class Engine:
         if refused is not None:
             run.sent -= len(routes) - routes.index(refused)  # it, and those after it, were not told
             error = MailboxFull(refused.place.address(refused.agent), refused.cell.limit)
-            self._not_sent(handling, message.id, error)
+            self._not_sent(handling, message, error)
             raise error
         return len(routes)
 

@@ -32,6 +32,7 @@ from llm_net.base import GenNetwork
 from llm_net.chat import Chunk, Completion, Request, TextDelta, Usage
 from llm_net.errors import (
     CallTimeout,
+    DeliveryError,
     InDoubt,
     InvalidOutput,
     NodeLost,
@@ -165,7 +166,12 @@ class LocalHandling(Handled):
         waiters: list[Waiter] = []
         try:
             for message in messages:
-                waiters.append(self.engine.ask(self, message))
+                try:
+                    waiters.append(self.engine.ask(self, message))
+                except DeliveryError as error:
+                    if failures is None:
+                        raise
+                    failures[message] = error
         finally:
             self.engine.give_up(self.run, waiters)
         if past.status == "failed":
@@ -189,7 +195,14 @@ class LocalHandling(Handled):
         try:
             for message in messages:
                 was_sent = self.step is not None and self.step.is_behind  # then it has its place in the mailbox
-                waiters.append(waiter := engine.ask(self, message, tally))
+                try:
+                    waiters.append(waiter := engine.ask(self, message, tally))
+                except DeliveryError as error:
+                    if failures is None:
+                        raise
+                    failures[message] = error
+                    tally.close_one()
+                    continue
                 if not was_sent and (cell := waiter.receiver) is not None and len(cell.queue) > cell.limit:
                     await engine.room(self, cell)
         except BaseException:

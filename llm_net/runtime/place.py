@@ -11,6 +11,7 @@ from llm_net.address import AbstractObject, Reference
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.errors import UnknownAddress
 from llm_net.graph import ITSELF
+from llm_net.ports import Monitor
 from llm_net.runtime.cell import Cell
 
 
@@ -29,15 +30,26 @@ class Place:
     Ways once found are kept until any network of the run changes, so a message costs the same at every size and depth.
     """
 
-    __slots__ = ("_cell_of", "_inner", "_listeners", "network", "parent", "path", "routes")
+    __slots__ = ("_cell_of", "_inner", "_listeners", "_resumed", "monitors", "network", "parent", "path", "routes")
 
     def __init__(
-        self, network: GenNetwork | None, parent: Place | None, path: str, cell_of: Callable[[GenAgent], Cell]
+        self,
+        network: GenNetwork | None,
+        parent: Place | None,
+        path: str,
+        cell_of: Callable[[GenAgent], Cell],
+        *,
+        resumed: bool = False,
     ) -> None:
         self.network = network  # None: a single agent is run, everybody else is outside
         self.parent = parent
         self.path = path  # "" outermost, else ends with "/"
         self._cell_of = cell_of
+        self._resumed = resumed
+        # Who watches what is said here: the nearest network's first.
+        self.monitors: tuple[Monitor, ...] = () if parent is None else parent.monitors
+        if network is not None and (monitor := network.monitor(resumed=resumed)) is not None:
+            self.monitors = (monitor, *self.monitors)
         self._inner: dict[int, Place] = {}
         self.routes: dict[int | str, Route] = {}
         self._listeners: dict[tuple[str, str], tuple[Route, ...]] = {}
@@ -53,7 +65,9 @@ class Place:
         """The place of a network that is a member here."""
         place = self._inner.get(id(network))
         if place is None or place.network is not network:
-            place = self._inner[id(network)] = Place(network, self, f"{self.path}{network.id}/", self._cell_of)
+            place = self._inner[id(network)] = Place(
+                network, self, f"{self.path}{network.id}/", self._cell_of, resumed=self._resumed
+            )
         return place
 
     def route(self, receiver: AbstractObject) -> Route:

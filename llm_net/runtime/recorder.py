@@ -26,6 +26,7 @@ from llm_net.chat import Completion, Request, Usage
 from llm_net.errors import (
     AgentFailed,
     AmbiguousAddress,
+    BrokenRule,
     Diverged,
     JournalError,
     JournalFailed,
@@ -165,7 +166,7 @@ class Step:
         Raises:
             Diverged: it made another one at this place.
         """
-        if isinstance(unsent, (UnknownAddress, AmbiguousAddress)):
+        if isinstance(unsent, (UnknownAddress, AmbiguousAddress, BrokenRule)):
             return None
         past = self._past_posts
         if not past:
@@ -442,6 +443,10 @@ class Recorder:
     def reply_to(self, question: str) -> Message | None:
         """The reply that a step which is repeated has got to its question."""
         return self.replies.pop(question, None)
+
+    def has_not_sent(self, message: str) -> bool:
+        """Whether sending this message raised an error then: see `could_not_send`."""
+        return bool(self.unsent.get(message))
 
     def could_not_send(self, message: str) -> BaseException | None:
         """What sending this message raised in an earlier life of the step that sends it again."""

@@ -31,6 +31,7 @@ from llm_net.errors import (
     AgentFailed,
     AgentRemoved,
     AlreadyRunning,
+    BrokenRule,
     Deadlock,
     Expired,
     JournalFailed,
@@ -157,7 +158,8 @@ class LocalRun:
         self.outside: AbstractObject | None = None  # who spoke from there last
         self.outsiders: set[str] = set()  # and the ids of all who did
         self.engine: Machine | None = None
-        self.place = Place(agent if isinstance(agent, GenNetwork) else None, None, "", self.cell_of)
+        network = agent if isinstance(agent, GenNetwork) else None
+        self.place = Place(network, None, "", self.cell_of, resumed=past is not None)
         # hot
         self.over = False
         self.recorder: Recorder | None = None
@@ -367,6 +369,8 @@ class LocalRun:
             route = Route(self.agent, engine.cell_of(self.agent), place)
         else:
             route = place.route(receiver)
+        if route.place.monitors:
+            self.hold_to_rules(message, route.place)
         return self._deliver(message, route)
 
     def _answer(self, message: Message, question: str) -> bool:
@@ -375,6 +379,12 @@ class LocalRun:
         asker = None if recorder is None else recorder.asked_outside.pop(question, None)
         if asked is None and asker is None:
             return False
+        if asked is not None and asked.caller.place.monitors:
+            try:
+                self.hold_to_rules(message, asked.caller.place)
+            except BrokenRule:
+                self.waiters[question] = asked  # who may still be answered better
+                raise
         self.count(1)
         self.ended += 1
         if self.watched:
@@ -396,6 +406,27 @@ class LocalRun:
             self.special = True
         # No message caused it.
         return self.engine.put(route.cell, (message, self, 1, route.place, None, message.method, number))
+
+    def hold_to_rules(self, message: Message, place: Place) -> None:
+        """Let the monitors of a place, and of those around, see what is about to be sent from there.
+
+        Raises:
+            BrokenRule: it must not be.
+        """
+        try:
+            if any(monitor.admit(message, self.now) for monitor in place.monitors):
+                return
+            for monitor in place.monitors:
+                if (broken := monitor.stray(message)) is not None:
+                    raise broken
+        except BrokenRule as broken:
+            if self.observers:
+                self.observe("rejected", "" if message.receiver is None else message.receiver.id, message, error=broken)
+            raise
+
+    def now(self) -> datetime:
+        """The time of day by the clock of the run."""
+        return datetime.now(UTC) if self.source is None else self.source.now()
 
     def deliver_outside(self, handling: Handled, message: Message, waiter: Waiter | None) -> Tap | None:
         """Give a message to whoever started the run."""
@@ -694,7 +725,7 @@ class LocalRun:
     def expired(self, entry: Entry, cell: Cell) -> bool:
         """End a delivery whose time is over: its deadline passed, or whoever called for it gave up."""
         message, place = entry[0], entry[3]
-        now = datetime.now(UTC) if self.source is None else self.source.now()
+        now = self.now()
         if message.id not in self.abandoned and (message.deadline is None or message.deadline > now):
             return False
         error = Expired(place.address(cell.agent), message.method)

@@ -74,11 +74,15 @@ class Tally:
 
     def count(self, ended: Waiter) -> None:
         """One of them has an end."""
-        self.open -= 1
         if ended.error is None:
             self.replied.append(ended)
             self.wanted -= 1
             self.least -= 1
+        self.close_one()
+
+    def close_one(self) -> None:
+        """Of one of them nothing more will come."""
+        self.open -= 1
         if self.wanted <= 0 or self.open <= 0 or self.open < self.least:
             self.done = True
             if self.future is not None and not self.future.done():

@@ -1,0 +1,45 @@
+"""The moves that every conversation has: a message that is not understood, and the end of what is no longer wanted.
+
+Knows no conversation in particular.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llm_net.protocols.acts import Cancel, Failure, Inform, NotUnderstood
+from llm_net.protocols.rules import START, Move
+
+CANCELLING = "cancelling"
+
+
+def completed(moves: Sequence[Move | tuple[str, str, type, str]]) -> tuple[Move, ...]:
+    """These moves, and from each state in which a conversation is under way: either side may not understand, and the
+    initiator may cancel.
+
+    What the participant had already said when it heard of a cancel is let through and changes nothing.
+
+    Source: FIPA SC00026H, section 2.2 and 2.3, Cancel Meta-Protocol; the same in SC00027 to SC00036.
+    """
+    given = tuple(Move(*move) for move in moves)
+    under_way = dict.fromkeys(move.state for move in given if move.state != START)
+    crossing = {move.kind: None for move in given if move.speaker == "participant"}
+    said = {(move.state, move.speaker, move.kind) for move in given}
+    added = [
+        move
+        for state in under_way
+        for move in (
+            Move(state, "participant", NotUnderstood, "not understood"),
+            Move(state, "initiator", NotUnderstood, "not understood"),
+            Move(state, "initiator", Cancel, CANCELLING),
+        )
+        if move[:3] not in said
+    ]
+    added += [
+        Move(CANCELLING, "participant", Inform, "cancelled"),
+        Move(CANCELLING, "participant", Failure, "cancel failed"),
+        Move(CANCELLING, "participant", NotUnderstood, "not understood"),
+    ]
+    ends = {Inform, Failure, NotUnderstood}
+    added += [Move(CANCELLING, "participant", kind, CANCELLING) for kind in crossing if kind not in ends]
+    return (*given, *added)

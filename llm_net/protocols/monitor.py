@@ -1,0 +1,207 @@
+"""Watches conversations and says which messages break their rules. Knows messages, not how they are sent.
+
+It stands in a network's runs (`GenNetwork.monitor`), where what breaks the rules is not sent; it may as well be told of the
+messages of anybody, `admit` by `admit`. Each message costs the same, however many went before it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from llm_net.address import AbstractObject
+from llm_net.errors import BrokenRule
+from llm_net.message import Message
+from llm_net.protocols.question import Question
+from llm_net.protocols.rules import EXPIRED, START, Rules, Speaker
+
+REMEMBERED: Final = 64
+"""Messages of one conversation that may still be answered: its first and so many of its latest."""
+
+OVER: Final = 1_000
+"""Last words that are known again when they come twice."""
+
+
+class Session:
+    """One conversation under way.
+
+    `state` is where it is by its rules; `due` the time by which the next word has to come, if there is one.
+    """
+
+    __slots__ = ("due", "group", "initiator", "messages", "participant", "rules", "state", "turn")
+
+    def __init__(self, rules: Rules, initiator: AbstractObject, participant: AbstractObject) -> None:
+        self.rules = rules
+        self.initiator = initiator
+        self.participant = participant
+        self.state = START
+        self.turn: AbstractObject | None = None  # who has to speak by `due`
+        self.due: datetime | None = None
+        self.group = ""  # with the others in which one initiator speaks of one thing
+        self.messages: list[str] = []  # the ids of those that may be answered
+
+    def speaker(self, message: Message) -> Speaker | None:
+        """The side from which a message goes to the other; None if it does not."""
+        sender, receiver = message.sender, message.receiver
+        if sender == self.initiator and receiver == self.participant:
+            return "initiator"
+        return "participant" if sender == self.participant and receiver == self.initiator else None
+
+
+class Monitor:
+    """A `ports.Monitor` that knows some rules.
+
+    Args:
+        rules: of the conversations that it watches. An opening that several have is the first one's, unless the message
+            names another one as its `protocol`.
+        resumed: whether conversations may have begun before it was there: where they are, the threads of messages say.
+    """
+
+    __slots__ = ("_last", "_openings", "_over", "_resumed", "_rules", "_sessions", "_sole")
+
+    def __init__(self, rules: Sequence[Rules], *, resumed: bool = False) -> None:
+        self._rules = tuple(rules)
+        self._resumed = resumed
+        self._openings: dict[type[Message], tuple[Rules, ...]] = {}
+        self._sessions: dict[str, Session] = {}  # by the id of each message that may be answered
+        self._over: dict[str, None] = {}  # the ids of last words
+        self._sole: Counter[str] = Counter()  # of each group, the sessions in a state to which only one may come
+        self._last: tuple[Message, Session, str, AbstractObject | None, datetime | None] | None = None
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The conversations that have begun and not come to an end."""
+        return tuple({id(session): session for session in self._sessions.values()}.values())
+
+    def admit(self, message: Message, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> bool:
+        """See `ports.Monitor.admit`."""
+        if (id := message.id) in self._sessions or id in self._over:
+            return True
+        answered = message.reply_to
+        session = None if answered is None else self._session_of(answered)
+        speaker = None if session is None else session.speaker(message)
+        if session is None or speaker is None:
+            return self._open(message)
+        rules, before = session.rules, session.state
+        act = rules.act(message)
+        then = None if act is None else rules.next(before, speaker, act)
+        if then is None:
+            raise self._broken(session, speaker, message)
+        if session.due is not None and session.turn == message.sender and now() > session.due:
+            self._expire(session)
+            raise self._broken(session, speaker, message, f"it came after its deadline, {session.due:%H:%M:%S}")
+        if isinstance(answered, Question) and (problem := answered.problem_with(message)) is not None:
+            raise self._broken(session, speaker, message, problem)
+        if then in rules.sole and before not in rules.sole and self._sole[session.group]:
+            raise self._broken(session, speaker, message, f"another conversation is {' or '.join(sorted(rules.sole))}")
+        self._move(session, message, then)
+        return True
+
+    def stray(self, message: Message) -> BrokenRule | None:
+        """See `ports.Monitor.stray`."""
+        for rules in self._rules:
+            if rules.is_typed(message):
+                speaker = "" if message.sender is None else message.sender.id
+                begin = tuple(sorted(rules.openings))
+                return BrokenRule(
+                    rules.name, speaker, message.method, "", "no conversation goes on that it answers", begin
+                )
+        return None
+
+    def retract(self, message: Message) -> None:
+        """See `ports.Monitor.retract`."""
+        if self._last is None or self._last[0] is not message:
+            return
+        _, session, state, turn, due = self._last
+        self._last = None
+        self._sessions.pop(message.id, None)
+        self._over.pop(message.id, None)
+        if message.id in session.messages:
+            session.messages.remove(message.id)
+        self._count(session, session.state, state)
+        session.state, session.turn, session.due = state, turn, due
+        for id in session.messages if state != START else ():
+            self._sessions[id] = session
+
+    # ------------------------------------------------------------------------------------------ inside
+
+    def _open(self, message: Message) -> bool:
+        """Begin a conversation with a message that opens one. False if it does not."""
+        kind, sender, receiver = type(message), message.sender, message.receiver
+        candidates = self._openings.get(kind)
+        if candidates is None:
+            candidates = self._openings[kind] = tuple(
+                rules for rules in self._rules if rules.is_typed(message) and rules.act(message) in rules.openings
+            )
+        if not candidates or sender is None or receiver is None:
+            return False
+        rules = candidates[0]
+        if len(candidates) > 1:
+            rules = next((each for each in candidates if each.name == message.protocol), rules)
+        act = rules.act(message)
+        assert act is not None
+        then = rules.next(START, "initiator", act)
+        assert then is not None
+        session = Session(rules, sender, receiver)
+        if rules.sole:
+            session.group = _group(sender, message)
+        self._move(session, message, then)
+        return True
+
+    def _session_of(self, answered: Message) -> Session | None:
+        """The conversation under way of a message."""
+        session = self._sessions.get(answered.id)
+        return self._recalled(answered) if session is None and self._resumed else session
+
+    def _recalled(self, answered: Message) -> Session | None:
+        """One that began before this monitor was there."""
+        for rules in self._rules:
+            standing = rules.standing(answered)
+            if standing is not None and standing.state not in rules.ends:
+                session = Session(rules, standing.initiator, standing.participant)
+                session.group = _group(standing.initiator, answered)
+                self._move(session, answered, standing.state)
+                return session
+        return None
+
+    def _move(self, session: Session, message: Message, then: str) -> None:
+        rules = session.rules
+        self._count(session, session.state, then)
+        self._last = message, session, session.state, session.turn, session.due
+        session.state, session.due, session.turn = then, message.deadline, message.receiver
+        if then in rules.ends:
+            self._forget(session)
+            self._over[message.id] = None
+            if len(self._over) > OVER:
+                del self._over[next(iter(self._over))]
+            return
+        self._sessions[message.id] = session
+        session.messages.append(message.id)
+        if len(session.messages) > REMEMBERED:
+            self._sessions.pop(session.messages.pop(1), None)
+
+    def _count(self, session: Session, before: str, after: str) -> None:
+        if sole := session.rules.sole:
+            self._sole[session.group] += (after in sole) - (before in sole)
+            if not self._sole[session.group]:
+                del self._sole[session.group]
+
+    def _expire(self, session: Session) -> None:
+        self._count(session, session.state, EXPIRED)
+        session.state = EXPIRED
+        self._forget(session)
+
+    def _forget(self, session: Session) -> None:
+        for id in session.messages:
+            self._sessions.pop(id, None)
+
+    def _broken(self, session: Session, speaker: Speaker, message: Message, problem: str = "") -> BrokenRule:
+        who = session.initiator if speaker == "initiator" else session.participant
+        allowed = tuple(kind.model_fields["method"].default for kind in session.rules.allowed(session.state, speaker))
+        return BrokenRule(session.rules.name, who.id, message.method, session.state, problem, allowed)
+
+
+def _group(initiator: AbstractObject, message: Message) -> str:
+    return f"{initiator.id} {message.conversation}"

@@ -1,0 +1,46 @@
+"""What is said of each protocol is true: its page has the diagrams of its rules, an example, and a place in the index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llm_net.protocols.catalog import CATALOG, Entry
+from llm_net.protocols.picture import sequence_of, states_of
+
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs" / "how-to" / "protocols"
+entries = pytest.mark.parametrize("entry", CATALOG.values(), ids=list(CATALOG))
+
+
+@entries
+def test_its_page_draws_it_as_it_is(entry: Entry) -> None:
+    page = (PAGES / f"{entry.page}.md").read_text(encoding="utf-8")
+
+    assert f"```mermaid\n{states_of(entry.rules)}\n```" in page
+    assert f"```mermaid\n{sequence_of(entry.rules)}\n```" in page
+    assert f"llm-net protocols {entry.rules.name}" in page
+
+
+@entries
+def test_its_page_names_an_example_that_is_there(entry: Entry) -> None:
+    page = (PAGES / f"{entry.page}.md").read_text(encoding="utf-8")
+
+    named = [
+        path for path in (ROOT / "examples" / "protocols").glob("*.py") if f"examples/protocols/{path.name}" in page
+    ]
+    assert named
+
+
+@entries
+def test_the_index_leads_to_its_page(entry: Entry) -> None:
+    index = (PAGES / "index.md").read_text(encoding="utf-8")
+
+    assert f"]({entry.page}.md)" in index
+    assert f"\n{entry.page}\n" in index
+
+
+@entries
+def test_it_says_where_it_is_published(entry: Entry) -> None:
+    assert entry.rules.source
