@@ -7,13 +7,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llm_net.protocols.acts import Cancel, Failure, Inform, NotUnderstood
-from llm_net.protocols.rules import START, Move
+from llm_net.message import Message
+from llm_net.protocols.acts import Cancel, Failure, Inform, NotUnderstood, Refuse
+from llm_net.protocols.rules import START, Move, Rules, Speaker
 
 CANCELLING = "cancelling"
 
 
-def completed(moves: Sequence[Move | tuple[str, str, type, str]]) -> tuple[Move, ...]:
+def exchange(
+    name: str,
+    question: type[Message],
+    *answers: type[Message],
+    source: str,
+    initiator: str = "initiator",
+    participant: str = "participant",
+) -> Rules:
+    """The rules of one question and its answer, which may be refused.
+
+    Args:
+        name: of the rules.
+        question: what the initiator says.
+        answers: what the participant may say to that, besides `Refuse`.
+        source: where such a conversation is described.
+        initiator, participant: what the roles are called.
+    """
+    moves: list[tuple[str, Speaker, type[Message], str]] = [(START, "initiator", question, "asked")]
+    moves += [("asked", "participant", answer, "answered") for answer in answers]
+    moves.append(("asked", "participant", Refuse, "refused"))
+    return Rules(name, completed(moves), source, initiator, participant, fallback=(Refuse,))
+
+
+def completed(moves: Sequence[tuple[str, Speaker, type[Message], str]]) -> tuple[Move, ...]:
     """These moves, and from each state in which a conversation is under way: either side may not understand, and the
     initiator may cancel.
 
