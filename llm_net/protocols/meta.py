@@ -31,9 +31,9 @@ def exchange(
         source: where such a conversation is described.
         initiator, participant: what the roles are called.
     """
-    moves: list[tuple[str, Speaker, type[Message], str]] = [(START, "initiator", question, "asked")]
-    moves += [("asked", "participant", answer, "answered") for answer in answers]
-    moves.append(("asked", "participant", Refuse, "refused"))
+    moves = [Move(START, "initiator", question, "asked")]
+    moves += [Move("asked", "participant", answer, "answered") for answer in answers]
+    moves.append(Move("asked", "participant", Refuse, "refused"))
     return Rules(name, completed(moves), source, initiator, participant, fallback=(Refuse,))
 
 
