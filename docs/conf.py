@@ -15,7 +15,7 @@ author = "the llm_net contributors"
 copyright = f"{author}, Apache-2.0"
 release = llm_net.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinxcontrib.mermaid"]
 exclude_patterns = ["_build"]
 
 html_theme = "furo"
@@ -23,6 +23,7 @@ html_title = "llm_net"
 html_extra_path = ["../llms.txt"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
+myst_fence_as_directive = ["mermaid"]  # a fence as GitHub draws it too
 myst_heading_anchors = 3
 
 autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "model_config"}
