@@ -7,6 +7,7 @@ HEAVY := .venv-heavy
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 CODE := $(wildcard llm_net tests examples benchmarks)
+SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder # files of tests side by side, long ones not last
 export PYTHON
 .NOTPARALLEL: # two installs into one environment would meet
 
@@ -20,7 +21,7 @@ demo: models ## see agents agree on a contract, in the words of a model on this 
 	$(BIN)/llm-net demo
 
 test: $(VENV)/.dev models ## run all tests
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q $(SIDE)
 
 heavy: $(HEAVY)/.heavy ## run the tests that need large libraries: Ray, 200 MB
 	$(HEAVY)/bin/pytest -q tests/heavy
