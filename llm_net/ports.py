@@ -220,6 +220,11 @@ class Monitor(Protocol):
         """The last message that was admitted could not be sent after all."""
         ...
 
+    def release(self, message: Message) -> None:
+        """Nobody will answer a message that was admitted, or nobody waits for that any more: its conversation stands in the
+        way of no other."""
+        ...
+
 
 # ---------------------------------------------------------------------------------------------- runs
 

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "Send a message into the network of a program and watch.",
     "check": "Say what is wrong with a network before its first message.",
     "graph": "Draw a network: Mermaid, PNG or SVG.",
+    "protocols": "List the conversations with rules, and draw them.",
     "runs": "List the runs of a journal.",
     "show": "Show the messages of a recorded run.",
     "why": "Say why a message was sent: what led to it, back to the first.",

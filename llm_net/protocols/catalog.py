@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import getdoc
 from typing import Final
 
+from llm_net.base import first_paragraph
 from llm_net.protocols.fipa.contract_net import CONTRACT_NET, ContractNet
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.rules import Rules
@@ -20,12 +22,32 @@ class Entry:
         rules: of the conversation with each member.
         network: the network that begins it; None where its members begin it themselves.
         page: its page in the how-to.
+        example: its program in `examples/protocols`; "" where that is called like the page.
     """
 
     family: str
     rules: Rules
     network: type[InteractionProtocol] | None
     page: str
+    example: str = ""
+
+    @property
+    def about(self) -> str:
+        """What it is, in a sentence."""
+        told = first_paragraph(getdoc(self.network)) if self.network is not None else self.rules.source
+        return f"{told.partition('. ')[0].rstrip('.')}."
+
+    @property
+    def spoken(self) -> Rules:
+        """The rules with the message classes that its network speaks in: an `Offer` for any proposal."""
+        own = () if self.network is None else self.network.rules
+        return next((rules for rules in own if rules.name == self.rules.name), self.rules)
+
+    @property
+    def documents(self) -> tuple[str, str]:
+        """The paths of its page and of its example."""
+        example = self.example or self.page.replace("-", "_")
+        return f"docs/how-to/protocols/{self.page}.md", f"examples/protocols/{example}.py"
 
 
 def _by_name(*entries: Entry) -> dict[str, Entry]:

@@ -15,13 +15,13 @@ from llm_net.address import AbstractObject
 from llm_net.errors import BrokenRule
 from llm_net.message import Message
 from llm_net.protocols.question import Question
-from llm_net.protocols.rules import EXPIRED, START, Rules, Speaker
+from llm_net.protocols.rules import EXPIRED, START, Rules, Speaker, act_of
 
 REMEMBERED: Final = 64
 """Messages of one conversation that may still be answered: its first and so many of its latest."""
 
 OVER: Final = 1_000
-"""Last words that are known again when they come twice."""
+"""Conversations whose last words are known again when they come twice."""
 
 
 class Session:
@@ -30,7 +30,7 @@ class Session:
     `state` is where it is by its rules; `due` the time by which the next word has to come, if there is one.
     """
 
-    __slots__ = ("due", "group", "initiator", "messages", "participant", "rules", "state", "turn")
+    __slots__ = ("due", "group", "holds", "initiator", "messages", "participant", "rules", "state", "turn")
 
     def __init__(self, rules: Rules, initiator: AbstractObject, participant: AbstractObject) -> None:
         self.rules = rules
@@ -40,7 +40,8 @@ class Session:
         self.turn: AbstractObject | None = None  # who has to speak by `due`
         self.due: datetime | None = None
         self.group = ""  # with the others in which one initiator speaks of one thing
-        self.messages: list[str] = []  # the ids of those that may be answered
+        self.holds = False  # a state to which only one of them may come
+        self.messages: dict[str, Message] = {}  # those that may be answered, by id
 
     def speaker(self, message: Message) -> Speaker | None:
         """The side from which a message goes to the other; None if it does not."""
@@ -66,9 +67,9 @@ class Monitor:
         self._resumed = resumed
         self._openings: dict[type[Message], tuple[Rules, ...]] = {}
         self._sessions: dict[str, Session] = {}  # by the id of each message that may be answered
-        self._over: dict[str, None] = {}  # the ids of last words
-        self._sole: Counter[str] = Counter()  # of each group, the sessions in a state to which only one may come
-        self._last: tuple[Message, Session, str, AbstractObject | None, datetime | None] | None = None
+        self._over: dict[str, Session] = {}  # by the id of the last word
+        self._sole: Counter[str] = Counter()  # of each group, the sessions that hold a state to which only one may come
+        self._last: tuple[Message, Session, str, AbstractObject | None, datetime | None, bool] | None = None
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -77,32 +78,35 @@ class Monitor:
 
     def admit(self, message: Message, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> bool:
         """See `ports.Monitor.admit`."""
-        if (id := message.id) in self._sessions or id in self._over:
-            return True
+        session = self._sessions.get(message.id) or self._over.get(message.id)
+        if session is not None:
+            return self._again(session, message)
         answered = message.reply_to
         session = None if answered is None else self._session_of(answered)
-        speaker = None if session is None else session.speaker(message)
-        if session is None or speaker is None:
+        if session is None:
             return self._open(message)
+        speaker = session.speaker(message)
+        if speaker is None:
+            return self._aside(session, message)
         rules, before = session.rules, session.state
         act = rules.act(message)
         then = None if act is None else rules.next(before, speaker, act)
         if then is None:
-            raise self._broken(session, speaker, message)
+            raise self._broken(session, message, _class_problem(rules, message) if act is None else "")
         if session.due is not None and session.turn == message.sender and now() > session.due:
             self._expire(session)
-            raise self._broken(session, speaker, message, f"it came after its deadline, {session.due:%H:%M:%S}")
+            raise self._broken(session, message, f"it came after its deadline, {session.due:%H:%M:%S}")
         if isinstance(answered, Question) and (problem := answered.problem_with(message)) is not None:
-            raise self._broken(session, speaker, message, problem)
-        if then in rules.sole and before not in rules.sole and self._sole[session.group]:
-            raise self._broken(session, speaker, message, f"another conversation is {' or '.join(sorted(rules.sole))}")
+            raise self._broken(session, message, problem)
+        if then in rules.sole and not session.holds and self._sole[session.group]:
+            raise self._broken(session, message, f"another conversation is {' or '.join(sorted(rules.sole))}")
         self._move(session, message, then)
         return True
 
     def stray(self, message: Message) -> BrokenRule | None:
         """See `ports.Monitor.stray`."""
         for rules in self._rules:
-            if rules.is_typed(message):
+            if rules.act(message) is not None:
                 speaker = "" if message.sender is None else message.sender.id
                 begin = tuple(sorted(rules.openings))
                 return BrokenRule(
@@ -114,18 +118,37 @@ class Monitor:
         """See `ports.Monitor.retract`."""
         if self._last is None or self._last[0] is not message:
             return
-        _, session, state, turn, due = self._last
+        _, session, state, turn, due, holds = self._last
         self._last = None
         self._sessions.pop(message.id, None)
         self._over.pop(message.id, None)
-        if message.id in session.messages:
-            session.messages.remove(message.id)
-        self._count(session, session.state, state)
+        session.messages.pop(message.id, None)
+        self._hold(session, holds)
         session.state, session.turn, session.due = state, turn, due
-        for id in session.messages if state != START else ():
+        for id in session.messages:
             self._sessions[id] = session
 
+    def release(self, message: Message) -> None:
+        """See `ports.Monitor.release`."""
+        if (session := self._sessions.get(message.id)) is not None:
+            self._hold(session, False)
+
     # ------------------------------------------------------------------------------------------ inside
+
+    def _again(self, session: Session, message: Message) -> bool:
+        """See that a message is the one that was admitted under its id."""
+        known = session.messages[message.id]
+        if known is not message and not _same(known, message, wholly=not self._resumed):
+            raise self._broken(session, message, "its id is that of another message")
+        return True
+
+    def _aside(self, session: Session, message: Message) -> bool:
+        """A message that answers one of a conversation and is none of it: others may be told of what was said, and nobody
+        may answer for somebody else."""
+        sides = session.initiator, session.participant
+        if message.sender not in sides and message.receiver in sides:
+            raise self._broken(session, message, "what it answers was said to somebody else")
+        return self._open(message)
 
     def _open(self, message: Message) -> bool:
         """Begin a conversation with a message that opens one. False if it does not."""
@@ -133,7 +156,7 @@ class Monitor:
         candidates = self._openings.get(kind)
         if candidates is None:
             candidates = self._openings[kind] = tuple(
-                rules for rules in self._rules if rules.is_typed(message) and rules.act(message) in rules.openings
+                rules for rules in self._rules if rules.act(message) in rules.openings
             )
         if not candidates or sender is None or receiver is None:
             return False
@@ -168,28 +191,31 @@ class Monitor:
 
     def _move(self, session: Session, message: Message, then: str) -> None:
         rules = session.rules
-        self._count(session, session.state, then)
-        self._last = message, session, session.state, session.turn, session.due
+        self._last = message, session, session.state, session.turn, session.due, session.holds
+        if rules.sole:
+            self._hold(session, then in rules.sole)
         session.state, session.due, session.turn = then, message.deadline, message.receiver
+        session.messages[message.id] = message
         if then in rules.ends:
             self._forget(session)
-            self._over[message.id] = None
+            self._over[message.id] = session
             if len(self._over) > OVER:
                 del self._over[next(iter(self._over))]
             return
         self._sessions[message.id] = session
-        session.messages.append(message.id)
         if len(session.messages) > REMEMBERED:
-            self._sessions.pop(session.messages.pop(1), None)
+            second = [*session.messages][1]
+            del session.messages[second], self._sessions[second]
 
-    def _count(self, session: Session, before: str, after: str) -> None:
-        if sole := session.rules.sole:
-            self._sole[session.group] += (after in sole) - (before in sole)
+    def _hold(self, session: Session, holds: bool) -> None:
+        if session.holds != holds:
+            session.holds = holds
+            self._sole[session.group] += 1 if holds else -1
             if not self._sole[session.group]:
                 del self._sole[session.group]
 
     def _expire(self, session: Session) -> None:
-        self._count(session, session.state, EXPIRED)
+        self._hold(session, False)
         session.state = EXPIRED
         self._forget(session)
 
@@ -197,10 +223,27 @@ class Monitor:
         for id in session.messages:
             self._sessions.pop(id, None)
 
-    def _broken(self, session: Session, speaker: Speaker, message: Message, problem: str = "") -> BrokenRule:
-        who = session.initiator if speaker == "initiator" else session.participant
-        allowed = tuple(kind.model_fields["method"].default for kind in session.rules.allowed(session.state, speaker))
-        return BrokenRule(session.rules.name, who.id, message.method, session.state, problem, allowed)
+    def _broken(self, session: Session, message: Message, problem: str) -> BrokenRule:
+        rules, speaker = session.rules, session.speaker(message)
+        allowed = () if speaker is None else tuple(act_of(kind) for kind in rules.allowed(session.state, speaker))
+        who = "" if message.sender is None else message.sender.id
+        return BrokenRule(rules.name, who, message.method, session.state, problem, allowed)
+
+
+def _same(known: Message, message: Message, *, wholly: bool) -> bool:
+    """Whether two messages of one id are copies. What came from a record may have lost some of its content."""
+    return (
+        type(known) is type(message)
+        and (known.method, known.sender, known.receiver, known.reply_to)
+        == (message.method, message.sender, message.receiver, message.reply_to)
+        and (not wholly or known.content() == message.content())
+    )
+
+
+def _class_problem(rules: Rules, message: Message) -> str:
+    """What is wrong with a message that has a verb of the rules, and not its class."""
+    kind = rules.kinds.get(message.method)
+    return "" if kind is None else f"it has to be of class {kind.__name__}, not {type(message).__name__}"
 
 
 def _group(initiator: AbstractObject, message: Message) -> str:

@@ -121,19 +121,12 @@ class Rules:
         return tuple(move.kind for move in self.moves if move.state == state and move.speaker == speaker)
 
     def act(self, message: Message) -> str | None:
-        """Which verb of these rules a message is: by its class, or, where the verb needs no field of its own, by its method.
-        None: it is none of them."""
+        """Which verb of these rules a message is, by its class: its method may be any. None: it is none of them."""
         verb = self._of_class.get(type(message), _UNSEEN)
         if verb is _UNSEEN:
             mine = (act for act, kind in self.kinds.items() if isinstance(message, kind))
             verb = self._of_class[type(message)] = next(mine, None)
-        if verb is None and message.method in self._plain:
-            return message.method
         return verb
-
-    def is_typed(self, message: Message) -> bool:
-        """Whether the class of a message is one of these rules'."""
-        return self.act(message) is not None and self._of_class[type(message)] is not None
 
     def standing(self, message: Message) -> Standing | None:
         """Where the conversation is that a message belongs to, by the thread of that message alone.
@@ -180,16 +173,6 @@ class Rules:
     @cached_property
     def _of_class(self) -> dict[type[Message], str | None]:
         return {Message: None}
-
-    @cached_property
-    def _plain(self) -> frozenset[str]:
-        """The verbs for which a plain Message will do."""
-        own = set(Message.model_fields)
-        return frozenset(
-            act
-            for act, kind in self.kinds.items()
-            if not any(field.is_required() for name, field in kind.model_fields.items() if name not in own)
-        )
 
     def _wrong(self, problem: str) -> DefinitionError:
         return DefinitionError(f"rules {self.name!r}", problem)

@@ -213,11 +213,14 @@ class Engine:
 
     def _hold_to_rules(self, handling: LocalHandling, message: Message) -> None:
         """Let monitors see what is about to be sent. Raises BrokenRule."""
-        run = handling.run
+        run, step, answered = handling.run, handling.step, message.reply_to
+        if answered is not None and answered.id in run.abandoned:
+            return  # nobody will hear it: it goes to the dead letters
         if run.recorder is not None and run.recorder.has_not_sent(message.id):
             return  # as it was when this was done before: `_was_sent` tells that again
+        now = run.now if step is None or not step.is_behind else lambda: message.created_at  # it was in time then
         try:
-            run.hold_to_rules(message, handling.place)
+            run.hold_to_rules(message, handling.place, now)
         except BrokenRule as broken:
             self._not_done(handling, message.id, broken)
             raise
@@ -263,7 +266,7 @@ class Engine:
         if waiter is not None:
             if (reply := recorder.reply_to(message.id)) is not None:
                 for monitor in handling.place.monitors:
-                    monitor.admit(reply, run.now)  # it was right when it was sent
+                    monitor.admit(reply, lambda: reply.created_at)  # it was right when it was sent
                 waiter.end(reply)
             elif (refusal := recorder.refusals.get(message.id)) is not None:
                 waiter.end(None, refusal)
@@ -432,7 +435,7 @@ class Engine:
         if refused is not None:
             run.sent -= len(routes) - routes.index(refused)  # it, and those after it, were not told
             error = MailboxFull(refused.place.address(refused.agent), refused.cell.limit)
-            self._not_sent(handling, message, error)
+            self._not_done(handling, message.id, error)
             raise error
         return len(routes)
 
@@ -520,6 +523,7 @@ class Engine:
                 run.waiters.pop(waiter.message.id, None)
                 run.abandoned.add(waiter.message.id)
                 run.special = True
+                waiter.release()
                 if run.recorder is not None:
                     run.recorder.abandoned(waiter.caller.step, waiter.message)
 

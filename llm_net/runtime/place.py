@@ -9,7 +9,7 @@ from typing import cast
 
 from llm_net.address import AbstractObject, Reference
 from llm_net.base import GenAgent, GenNetwork
-from llm_net.errors import UnknownAddress
+from llm_net.errors import DeliveryError, UnknownAddress
 from llm_net.graph import ITSELF
 from llm_net.ports import Monitor
 from llm_net.runtime.cell import Cell
@@ -83,6 +83,19 @@ class Place:
         if route is None or (route.agent is not receiver and isinstance(key, int)):
             route = self.routes[key] = self._find(receiver)
         return route
+
+    def watchers(self, receiver: AbstractObject | None) -> tuple[Monitor, ...]:
+        """Who watches what is said from here to a receiver: the monitors of the networks that both are in."""
+        if len(self.monitors) < 2 or receiver is None:
+            return self.monitors
+        try:
+            there = self.route(receiver).place.path
+        except DeliveryError:  # it is outside, or nowhere
+            return self.monitors
+        at = self
+        while not there.startswith(at.path) and at.parent is not None:
+            at = at.parent
+        return at.monitors
 
     def address(self, agent: AbstractObject) -> str:
         """The address of an agent that handles something here."""

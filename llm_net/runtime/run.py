@@ -369,9 +369,15 @@ class LocalRun:
             route = Route(self.agent, engine.cell_of(self.agent), place)
         else:
             route = place.route(receiver)
-        if route.place.monitors:
-            self.hold_to_rules(message, route.place)
-        return self._deliver(message, route)
+        if not route.place.monitors:
+            return self._deliver(message, route)
+        self.hold_to_rules(message, route.place, self.now)
+        try:
+            return self._deliver(message, route)
+        except MailboxFull:
+            for monitor in route.place.monitors:
+                monitor.retract(message)
+            raise
 
     def _answer(self, message: Message, question: str) -> bool:
         """Whether somebody asked for this message: it goes to no mailbox then."""
@@ -381,7 +387,7 @@ class LocalRun:
             return False
         if asked is not None and asked.caller.place.monitors:
             try:
-                self.hold_to_rules(message, asked.caller.place)
+                self.hold_to_rules(message, asked.caller.place, self.now)
             except BrokenRule:
                 self.waiters[question] = asked  # who may still be answered better
                 raise
@@ -407,16 +413,17 @@ class LocalRun:
         # No message caused it.
         return self.engine.put(route.cell, (message, self, 1, route.place, None, message.method, number))
 
-    def hold_to_rules(self, message: Message, place: Place) -> None:
-        """Let the monitors of a place, and of those around, see what is about to be sent from there.
+    def hold_to_rules(self, message: Message, place: Place, now: Callable[[], datetime]) -> None:
+        """Let those who watch a place see what is about to be sent from there.
 
         Raises:
             BrokenRule: it must not be.
         """
+        monitors = place.watchers(message.receiver)
         try:
-            if any(monitor.admit(message, self.now) for monitor in place.monitors):
+            if any(monitor.admit(message, now) for monitor in monitors):
                 return
-            for monitor in place.monitors:
+            for monitor in monitors:
                 if (broken := monitor.stray(message)) is not None:
                     raise broken
         except BrokenRule as broken:

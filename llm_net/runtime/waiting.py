@@ -57,6 +57,13 @@ class Waiter:
                 self.tally.count(self)
             elif self.future is not None and not self.future.done():
                 self.future.set_result(None)
+            if reply is None:
+                self.release()
+
+    def release(self) -> None:
+        """Tell those who watch the rules that nobody will answer, or that nobody waits any more."""
+        for monitor in self.caller.place.monitors:
+            monitor.release(self.message)
 
 
 class Tally:

@@ -25,12 +25,16 @@ def test_its_page_draws_it_as_it_is(entry: Entry) -> None:
 
 @entries
 def test_its_page_names_an_example_that_is_there(entry: Entry) -> None:
-    page = (PAGES / f"{entry.page}.md").read_text(encoding="utf-8")
+    page, example = entry.documents
 
-    named = [
-        path for path in (ROOT / "examples" / "protocols").glob("*.py") if f"examples/protocols/{path.name}" in page
-    ]
-    assert named
+    assert (ROOT / example).is_file()
+    assert example in (ROOT / page).read_text(encoding="utf-8")
+
+
+@entries
+def test_it_is_told_in_a_sentence(entry: Entry) -> None:
+    assert 10 <= len(entry.about) <= 200
+    assert entry.about.endswith(".")
 
 
 @entries

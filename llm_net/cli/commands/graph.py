@@ -1,9 +1,7 @@
-"""`llm-net graph`: a network as Mermaid text or as a picture. Knows the language of Graphviz, and finds its program."""
+"""`llm-net graph`: a network as Mermaid text or as a picture. Knows the language of Graphviz, not its program."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import click
 
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.cli.app import debug
+from llm_net.cli.graphviz import draw, png, quoted, svg
 from llm_net.cli.program import argument
 from llm_net.graph import ITSELF
 from llm_net.picture import links_of, networks_of
@@ -25,8 +24,8 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @argument
-@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT", help="Draw it into this file.")
-@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT", help="Draw it into this file.")
+@png
+@svg
 @click.option("--dot", is_flag=True, help="Print it in the language of Graphviz instead of Mermaid.")
 @debug
 def command(program: GenAgent, png: Path | None, svg: Path | None, dot: bool) -> None:
@@ -36,27 +35,11 @@ def command(program: GenAgent, png: Path | None, svg: Path | None, dot: bool) ->
     """
     if not isinstance(program, GenNetwork):
         raise click.UsageError(f"{program.id!r} is one agent; only networks can be drawn")
-    for form, out in (("png", png), ("svg", svg)):
-        if out is not None:
-            _draw(program, form, out)
+    draw(dot_of(program), png=png, svg=svg)
     if dot:
         print(dot_of(program))
     elif png is None and svg is None:
         print(program.mermaid())
-
-
-def _draw(network: GenNetwork, form: str, out: Path) -> None:
-    graphviz = shutil.which("dot")
-    if graphviz is None:
-        raise click.ClickException(
-            "pictures need Graphviz, whose program `dot` was not found; install it (https://graphviz.org/download), "
-            "or leave out the option and paste the Mermaid text where it is shown"
-        )
-    drawn = subprocess.run([graphviz, f"-T{form}"], input=dot_of(network).encode(), capture_output=True, check=False)
-    if drawn.returncode:
-        raise click.ClickException(f"Graphviz could not draw it: {drawn.stderr.decode(errors='replace').strip()}")
-    out.write_bytes(drawn.stdout)
-    click.echo(f"wrote {out}", err=True)
 
 
 def dot_of(network: GenNetwork) -> str:
@@ -68,9 +51,9 @@ def dot_of(network: GenNetwork) -> str:
     links = [link for prefix, inner in networks_of(network) for link in links_of(prefix, inner)]
     linked = {end for link in links for end in (link.source, link.listener)}
     if ITSELF in linked:
-        lines.append(f"  {_quoted(ITSELF)} [label={_quoted(network.id)} shape=oval];")
+        lines.append(f"  {quoted(ITSELF)} [label={quoted(network.id)} shape=oval];")
     lines += _inside(network, "", frozenset((id(network),)), linked, "  ")
-    lines += (f"  {_quoted(link.source)} -> {_quoted(link.listener)} [label={_quoted(link.event)}];" for link in links)
+    lines += (f"  {quoted(link.source)} -> {quoted(link.listener)} [label={quoted(link.event)}];" for link in links)
     return "\n".join([*lines, "}"])
 
 
@@ -81,16 +64,11 @@ def _inside(
     for agent in network:
         path = f"{prefix}{agent.id}"
         if isinstance(agent, GenNetwork) and len(agent) and id(agent) not in above:
-            yield f"{indent}subgraph {_quoted(f'cluster_{path}')} {{"
-            yield f"{indent}  label={_quoted(agent.id)}; style=rounded;"
+            yield f"{indent}subgraph {quoted(f'cluster_{path}')} {{"
+            yield f"{indent}  label={quoted(agent.id)}; style=rounded;"
             if path in linked:
-                yield f"{indent}  {_quoted(path)} [label={_quoted(agent.id)} shape=oval];"
+                yield f"{indent}  {quoted(path)} [label={quoted(agent.id)} shape=oval];"
             yield from _inside(agent, f"{path}/", above | {id(agent)}, linked, f"{indent}  ")
             yield f"{indent}}}"
         else:
-            yield f"{indent}{_quoted(path)} [label={_quoted(agent.id)}];"
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+            yield f"{indent}{quoted(path)} [label={quoted(agent.id)}];"

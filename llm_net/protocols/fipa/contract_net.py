@@ -89,7 +89,10 @@ class ContractNet(InteractionProtocol):
     async def atask(self, message: Task) -> AsyncIterator[Message]:
         answers = await self.collect(Cfp(body=message.body, receiver=member, reply_to=message) for member in self)
         offers = answers.of(Offer)
-        absent = {**answers.absent, **dict.fromkeys(answers.of(Refuse), "it refused")}
+        absent = {**answers.absent}
+        for name, answer in answers.given.items():
+            if not isinstance(answer, Offer):
+                absent[name] = "it refused" if isinstance(answer, Refuse) else "it did not understand"
         tied: tuple[str, ...] = ()
         left = [self._in_order(equals) for equals in self.ranks(offers)]
         contract: Contract | None = None
