@@ -79,8 +79,9 @@ class Observation:
 
     `kind` of a message: "sent" (to one receiver), then "started", then exactly one of "handled", "failed", "expired",
     "cancelled", "rejected", "dead". (A reply that a `call` waits for is "handled" by being taken, without "started".)
-    Besides: "retried", "emitted" (`message` under `event`), "model" (a call of a model ended; `usage`), and "ended" (the run;
-    its `status`; `error` is RunCancelled where it was cancelled, LimitReached at a limit, None if all went well or it waits).
+    Besides: "refused" (it breaks the rules of a conversation and was not sent), "retried", "emitted" (`message` under
+    `event`), "model" (a call of a model ended; `usage`), and "ended" (the run; its `status`; `error` is RunCancelled where it
+    was cancelled, LimitReached at a limit, None if all went well or it waits).
 
     Args:
         address: whose message, event or model it is, from the outermost network; "" for the outside.
@@ -88,8 +89,8 @@ class Observation:
     """
 
     kind: Literal[
-        "sent", "started", "handled", "failed", "expired", "cancelled", "rejected", "dead", "retried", "emitted", "model",
-        "ended",
+        "sent", "started", "handled", "failed", "expired", "cancelled", "rejected", "dead", "refused", "retried",
+        "emitted", "model", "ended",
     ]  # fmt: skip
     run: str
     address: str

@@ -16,6 +16,7 @@ _LEVELS: Mapping[str, int] = {
     "retried": logging.WARNING,
     "expired": logging.WARNING,
     "rejected": logging.WARNING,
+    "refused": logging.WARNING,
     "dead": logging.WARNING,
     "failed": logging.ERROR,
 }

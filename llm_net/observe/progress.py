@@ -33,7 +33,14 @@ _NOBODY = "∗"
 """Who is outside of the network, and who hears an event that reaches no mailbox, in the words of this view."""
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
-TROUBLE = {"failed": "red", "dead": "yellow", "expired": "yellow", "rejected": "yellow", "retried": "yellow"}
+TROUBLE = {
+    "failed": "red",
+    "dead": "yellow",
+    "expired": "yellow",
+    "rejected": "yellow",
+    "refused": "yellow",
+    "retried": "yellow",
+}
 _ENDS = ("handled", "failed", "expired", "cancelled", "rejected", "dead")
 
 _SHOWN = 4
@@ -147,7 +154,7 @@ class Progress:
             case "model":
                 self._draw_model(observation)
                 self.saying(observation.address, "")
-            case "failed" | "dead" | "expired" | "rejected" | "retried":
+            case "failed" | "dead" | "expired" | "rejected" | "refused" | "retried":
                 self._draw_trouble(observation)
             case "ended":
                 self._draw_end(observation)
@@ -246,7 +253,9 @@ class Progress:
         counts, usage = self._counts, self._usage
         parts = [counted(counts["sent"], "message")]
         parts += [
-            f"{counts[kind]} {kind}" for kind in ("failed", "dead", "expired", "rejected", "retried") if counts[kind]
+            f"{counts[kind]} {kind}"
+            for kind in ("failed", "dead", "expired", "rejected", "refused", "retried")
+            if counts[kind]
         ]
         if counts["model"]:
             parts.append(counted(counts["model"], "model call"))

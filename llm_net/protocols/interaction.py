@@ -9,7 +9,7 @@ from pydantic import Field
 
 from llm_net.address import AbstractObject
 from llm_net.base import GenAgent, GenNetwork
-from llm_net.errors import InvalidArguments, LlmNetError
+from llm_net.errors import Deadlock, InvalidArguments
 from llm_net.message import Message, origin, parse_arguments
 from llm_net.protocols.monitor import Monitor
 from llm_net.protocols.outcome import Answers
@@ -58,7 +58,7 @@ class InteractionProtocol(GenNetwork):
         absent: dict[str, str] = {}
         try:
             replies = await self.gather(asked, timeout=wait, failures=failures)
-        except LlmNetError as error:  # nobody can answer
+        except Deadlock as error:  # mailboxes are full, all round
             return Answers({}, {_receiver(question): str(error) for question in asked})
         answers = {reply.reply_to.id: reply for reply in replies if reply.reply_to is not None}
         given = {_receiver(question): answers[question.id] for question in asked if question.id in answers}

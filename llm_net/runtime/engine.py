@@ -506,10 +506,14 @@ class Engine:
                 waiting = [waiter for waiter in waiters if not waiter.done]
                 if not handling.body.detached or current_task(self.loop) is handling.body.task:
                     receivers: list[Cell] = []
+                    if isinstance(asker, Tally) and asker.least < asker.wanted:  # none of them is needed
+                        waiting = self._without_rings(handling, waiting)
                     if not isinstance(asker, Tally) or asker.open <= asker.wanted:  # each single one of them is needed
                         receivers = [one.receiver for one in waiting if one.receiver is not None]
-                    self._block(handling, future, receivers, waiting)
-                await future
+                    if not asker.done:
+                        self._block(handling, future, receivers, waiting)
+                if not asker.done:
+                    await future
         finally:
             self._unblock(handling)
             if timer is not None:
@@ -526,6 +530,19 @@ class Engine:
                 waiter.release()
                 if run.recorder is not None:
                     run.recorder.abandoned(waiter.caller.step, waiter.message)
+
+    def _without_rings(self, handling: LocalHandling, waiters: list[Waiter]) -> list[Waiter]:
+        """Those who can answer. Of the others, who themselves wait for who asks, no answer is awaited."""
+        waiting: list[Waiter] = []
+        for waiter in waiters:
+            ring = None if waiter.receiver is None else waiting_ring(handling.cell, waiter.receiver)
+            if ring is None:
+                waiting.append(waiter)
+            else:
+                self.give_up(handling.run, [waiter])
+                deadlock = Deadlock(tuple(handling.place.address(member.agent) for member in ring))
+                handling.run.refuse(waiter, deadlock)
+        return waiting
 
     def _block(
         self,

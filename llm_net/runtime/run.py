@@ -428,7 +428,7 @@ class LocalRun:
                     raise broken
         except BrokenRule as broken:
             if self.observers:
-                self.observe("rejected", "" if message.receiver is None else message.receiver.id, message, error=broken)
+                self.observe("refused", "" if message.receiver is None else message.receiver.id, message, error=broken)
             raise
 
     def now(self) -> datetime:
