@@ -14,11 +14,15 @@ from typing import Final
 from llm_net.address import AbstractObject
 from llm_net.errors import BrokenRule
 from llm_net.message import Message
+from llm_net.protocols.acts import Cancel
+from llm_net.protocols.meta import CANCELLING
 from llm_net.protocols.question import Question
-from llm_net.protocols.rules import EXPIRED, START, Rules, Speaker
+from llm_net.protocols.rules import EXPIRED, START, Rules, Speaker, act_of, hearer_of
 
 REMEMBERED: Final = 64
 """Messages of one conversation that may still be answered: its first and so many of its latest."""
+
+CANCEL: Final = act_of(Cancel)
 
 OVER: Final = 1_000
 """Last words that are known again when they come twice."""
@@ -30,9 +34,11 @@ class Session:
     `state` is where it is by its rules; `due` the time by which the next word has to come, if there is one.
     """
 
-    __slots__ = ("due", "group", "initiator", "messages", "participant", "rules", "state", "turn")
+    __slots__ = ("due", "group", "initiator", "messages", "participant", "recalled", "rules", "state", "turn")
 
-    def __init__(self, rules: Rules, initiator: AbstractObject, participant: AbstractObject) -> None:
+    def __init__(
+        self, rules: Rules, initiator: AbstractObject, participant: AbstractObject, *, recalled: bool = False
+    ) -> None:
         self.rules = rules
         self.initiator = initiator
         self.participant = participant
@@ -41,6 +47,7 @@ class Session:
         self.due: datetime | None = None
         self.group = ""  # with the others in which one initiator speaks of one thing
         self.messages: list[str] = []  # the ids of those that may be answered
+        self.recalled = recalled  # from a thread, which does not have what was said beside it
 
     def speaker(self, message: Message) -> Speaker | None:
         """The side from which a message goes to the other; None if it does not."""
@@ -87,6 +94,10 @@ class Monitor:
         rules, before = session.rules, session.state
         act = rules.act(message)
         then = None if act is None else rules.next(before, speaker, act)
+        if before == CANCELLING and speaker == "participant" and act is not None and not _is_cancel(answered):
+            then = CANCELLING  # it was said before its speaker heard of the cancel
+        if then is None and session.recalled and act is not None:
+            then = rules.later(before, speaker, act)
         if then is None:
             raise self._broken(session, speaker, message)
         if session.due is not None and session.turn == message.sender and now() > session.due:
@@ -101,6 +112,8 @@ class Monitor:
 
     def stray(self, message: Message) -> BrokenRule | None:
         """See `ports.Monitor.stray`."""
+        if message.sender is None or message.receiver is None:
+            return None  # from or to the outside, which has no part in conversations
         for rules in self._rules:
             if rules.is_typed(message):
                 speaker = "" if message.sender is None else message.sender.id
@@ -144,7 +157,7 @@ class Monitor:
         assert act is not None
         then = rules.next(START, "initiator", act)
         assert then is not None
-        session = Session(rules, sender, receiver)
+        session = Session(rules, hearer_of(message) or sender, receiver)
         if rules.sole:
             session.group = _group(sender, message)
         self._move(session, message, then)
@@ -160,7 +173,7 @@ class Monitor:
         for rules in self._rules:
             standing = rules.standing(answered)
             if standing is not None and standing.state not in rules.ends:
-                session = Session(rules, standing.initiator, standing.participant)
+                session = Session(rules, standing.initiator, standing.participant, recalled=True)
                 session.group = _group(standing.initiator, answered)
                 self._move(session, answered, standing.state)
                 return session
@@ -201,6 +214,10 @@ class Monitor:
         who = session.initiator if speaker == "initiator" else session.participant
         allowed = tuple(kind.model_fields["method"].default for kind in session.rules.allowed(session.state, speaker))
         return BrokenRule(session.rules.name, who.id, message.method, session.state, problem, allowed)
+
+
+def _is_cancel(message: Message | None) -> bool:
+    return message is not None and message.method == CANCEL
 
 
 def _group(initiator: AbstractObject, message: Message) -> str:
