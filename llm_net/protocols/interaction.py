@@ -16,6 +16,7 @@ from llm_net.protocols.outcome import Answers
 from llm_net.protocols.question import Question
 from llm_net.protocols.rules import Rules, Standing, standing_in
 from llm_net.schema import Function, JsonSchema
+from llm_net.supervision import Directive
 
 OWN_FIELDS = ("sender", "reply_to", "role", "deadline", "protocol")
 """Fields that a model does not write: the runtime knows them."""
@@ -30,12 +31,15 @@ class InteractionProtocol(GenNetwork):
 
     Args:
         patience: seconds that an answer to the network's own questions may take; None for as long as the run lasts.
+        supervision: what to do about a member that fails when nobody waits for its answer: by default the others do not
+            suffer for it, and what it was told goes to the dead letters.
     """
 
     rules: ClassVar[tuple[Rules, ...]] = ()
     """The conversations that have rules here."""
 
     patience: float | None = Field(default=120.0, gt=0)
+    supervision: Directive = Field(default="skip", exclude=True, repr=False)
 
     def monitor(self, *, resumed: bool) -> Monitor | None:
         return Monitor(self.rules, resumed=resumed) if self.rules else None
