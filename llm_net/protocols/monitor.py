@@ -112,8 +112,8 @@ class Monitor:
 
     def stray(self, message: Message) -> BrokenRule | None:
         """See `ports.Monitor.stray`."""
-        if message.sender is None or message.receiver is None:
-            return None  # from or to the outside, which has no part in conversations
+        if _is_outside(message) or (message.reply_to is not None and _is_outside(message.reply_to)):
+            return None
         for rules in self._rules:
             if rules.is_typed(message):
                 speaker = "" if message.sender is None else message.sender.id
@@ -214,6 +214,11 @@ class Monitor:
         who = session.initiator if speaker == "initiator" else session.participant
         allowed = tuple(kind.model_fields["method"].default for kind in session.rules.allowed(session.state, speaker))
         return BrokenRule(session.rules.name, who.id, message.method, session.state, problem, allowed)
+
+
+def _is_outside(message: Message) -> bool:
+    """Whether a message comes from or goes to nobody by name: the outside has no part in conversations."""
+    return message.sender is None or message.receiver is None
 
 
 def _is_cancel(message: Message | None) -> bool:

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 from llm_net.address import Address
 from llm_net.message import Message
 from llm_net.protocols.acts import Failure, Inform, Proxy, QueryIf, QueryRef, Refuse, Request
-from llm_net.protocols.fipa.facilitator import ACTS, Act, Facilitator, Wanted, nobody
+from llm_net.protocols.fipa.facilitator import Act, Facilitator, Wanted, nobody
 from llm_net.protocols.fipa.query import QUERY
 from llm_net.protocols.fipa.request import REQUEST
 from llm_net.protocols.meta import completed
@@ -98,11 +98,11 @@ class Recruiter(Facilitator):
         if told is None:
             yield Refuse.reply(message, body="nobody could be told; name somebody in tell, or give it a sender")
             return
-        found = [member for member in self._fitting(message, ACTS[message.act]) if member != told][: message.count]
+        kind = PASSED_ON[message.act]
+        found = [member for member in self._fitting(message, kind) if member != told][: message.count]
         if not found:
             yield nobody(message)
             return
-        kind = PASSED_ON[message.act]
         for member in found:
             yield kind(body=message.body, receiver=member, answer_to=told, reply_to=message, deadline=message.deadline)
         yield Recruited.reply(message, members=tuple(member.id for member in found))

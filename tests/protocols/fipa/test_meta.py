@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from llm_net import Message
 from llm_net.address import Address, Reference
 from llm_net.errors import BrokenRule
 from llm_net.protocols.acts import Agree, Cancel, Failure, Inform, Request, RequestWhen, Subscribe
@@ -137,4 +136,4 @@ def test_the_outside_has_no_part_in_conversations() -> None:
 
     assert not monitor.admit(Subscribe(receiver=BOB))
     assert monitor.stray(Subscribe(receiver=BOB)) is None
-    assert monitor.stray(Message(method="subscribe", sender=ANNA, receiver=BOB)) is None
+    assert monitor.stray(Inform.reply(Subscribe(sender=ANNA), sender=BOB)) is None
