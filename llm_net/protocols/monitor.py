@@ -112,10 +112,11 @@ class Monitor:
 
     def stray(self, message: Message) -> BrokenRule | None:
         """See `ports.Monitor.stray`."""
-        if _is_outside(message) or (message.reply_to is not None and _is_outside(message.reply_to)):
+        answered = message.reply_to
+        if _is_outside(message) or (answered is not None and _is_outside(answered)):
             return None
         for rules in self._rules:
-            if rules.is_typed(message):
+            if rules.is_typed(message) and (answered is None or rules.act(answered) is not None):
                 speaker = "" if message.sender is None else message.sender.id
                 begin = tuple(sorted(rules.openings))
                 return BrokenRule(

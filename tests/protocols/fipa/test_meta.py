@@ -137,3 +137,10 @@ def test_the_outside_has_no_part_in_conversations() -> None:
     assert not monitor.admit(Subscribe(receiver=BOB))
     assert monitor.stray(Subscribe(receiver=BOB)) is None
     assert monitor.stray(Inform.reply(Subscribe(sender=ANNA), sender=BOB)) is None
+
+
+def test_what_is_said_by_other_rules_is_no_matter_of_these() -> None:
+    answer = Inform.reply(Request(sender=ANNA, receiver=BOB))
+
+    assert Monitor([NEWS]).stray(answer) is None
+    assert Monitor([NEWS]).stray(Inform(sender=ANNA, receiver=BOB)) is not None
