@@ -11,6 +11,7 @@ from llm_net.address import AbstractObject
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.errors import InvalidArguments, LlmNetError
 from llm_net.message import Message, origin, parse_arguments
+from llm_net.protocols.acts import NotUnderstood
 from llm_net.protocols.monitor import Monitor
 from llm_net.protocols.outcome import Answers
 from llm_net.protocols.question import Question
@@ -43,6 +44,14 @@ class InteractionProtocol(GenNetwork):
 
     def monitor(self, *, resumed: bool) -> Monitor | None:
         return Monitor(self.rules, resumed=resumed) if self.rules else None
+
+    def missing(self, message: Message) -> object:
+        """What a member says to the network and the network does not understand is left at that, and emitted as an event
+        "not_understood": nobody else suffers for it, and no answer leads to another such word."""
+        if message.sender not in self:
+            return super().missing(message)
+        self.emit(NotUnderstood.reply(message, body=f"{self.id} does not understand {message.method!r}"))
+        return None
 
     # ------------------------------------------------------------------------------------------ asking the members
 

@@ -14,7 +14,7 @@ from typing import Final
 from llm_net.address import AbstractObject
 from llm_net.errors import BrokenRule
 from llm_net.message import Message
-from llm_net.protocols.acts import Cancel
+from llm_net.protocols.acts import Cancel, NotUnderstood
 from llm_net.protocols.meta import CANCELLING
 from llm_net.protocols.question import Question
 from llm_net.protocols.rules import EXPIRED, START, Rules, Speaker, act_of, hearer_of
@@ -113,7 +113,11 @@ class Monitor:
     def stray(self, message: Message) -> BrokenRule | None:
         """See `ports.Monitor.stray`."""
         answered = message.reply_to
-        if _is_outside(message) or (answered is not None and _is_outside(answered)):
+        if (
+            _is_outside(message)
+            or (answered is not None and _is_outside(answered))
+            or isinstance(message, NotUnderstood)
+        ):
             return None
         for rules in self._rules:
             if rules.is_typed(message) and (answered is None or rules.act(answered) is not None):

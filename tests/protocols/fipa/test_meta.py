@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from llm_net import GenAgent, Message, errors
 from llm_net.address import Address, Reference
 from llm_net.errors import BrokenRule
-from llm_net.protocols.acts import Agree, Cancel, Failure, Inform, Request, RequestWhen, Subscribe
+from llm_net.protocols.acts import Agree, Cancel, Failure, Inform, NotUnderstood, Request, RequestWhen, Subscribe
+from llm_net.protocols.fipa.fipa import Fipa
 from llm_net.protocols.meta import CANCELLING, completed
 from llm_net.protocols.monitor import Monitor
 from llm_net.protocols.rules import START, Rules, standing_in
@@ -144,3 +146,19 @@ def test_what_is_said_by_other_rules_is_no_matter_of_these() -> None:
 
     assert Monitor([NEWS]).stray(answer) is None
     assert Monitor([NEWS]).stray(Inform(sender=ANNA, receiver=BOB)) is not None
+    assert Monitor([NEWS]).stray(NotUnderstood(sender=ANNA, receiver=BOB)) is None
+
+
+def test_a_member_cannot_fail_a_network_by_what_it_does_not_understand() -> None:
+    class Babbler(GenAgent):
+        def start(self, message: Message) -> Message:
+            return Message(method="babble", receiver="house")
+
+    house = Fipa(id="house", agents=[Babbler(id="babbler")])
+    heard: list[str] = []
+    house.on("not_understood", lambda event: heard.append(event.message.body))
+
+    assert list(house.receive(Message(method="start", receiver="babbler")))
+    assert heard == ["house does not understand 'babble'"]
+    with pytest.raises(errors.NotUnderstood):
+        list(house.receive(Message(method="babble")))
