@@ -17,7 +17,7 @@ from llm_net.protocols.outcome import Outcome
 from llm_net.protocols.rules import START, Rules
 
 
-class Brokered(Outcome):
+class Brokered(Outcome, Inform):
     """What those said who were found.
 
     Args:

@@ -6,9 +6,9 @@ Knows nobody's work from inside, and does not hear of it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
-from llm_net.address import Address
+from llm_net.address import Address, Party
 from llm_net.message import Message
 from llm_net.protocols.acts import Failure, Inform, Proxy, QueryIf, QueryRef, Refuse, Request
 from llm_net.protocols.fipa.facilitator import Act, Facilitator, Wanted, nobody
@@ -47,6 +47,9 @@ PASSED_ON: Final[Mapping[Act, type[RequestFor | QueryIfFor | QueryRefFor]]] = {
 }
 
 
+_WHO_ASKS: Any = None  # for type checkers: what may be given to a Party is not what it is
+
+
 class Recruit(Wanted):
     """Have somebody who has a skill do something, or answer a question, and say so to whom you name.
 
@@ -55,10 +58,10 @@ class Recruit(Wanted):
     """
 
     method: str = "proxy"
-    tell: Address | None = None
+    tell: Party = _WHO_ASKS
 
 
-class Recruited(Outcome):
+class Recruited(Outcome, Inform):
     """Who was found; the answers are theirs.
 
     Args:

@@ -49,6 +49,13 @@ class Doer(GenAgent):
         return [*agreed, Inform.reply(message, body=f"{self.id} did {message.body}")]
 
 
+class Promising(GenAgent):
+    """Agrees to whatever it is asked for, and leaves it at that."""
+
+    def request(self, message: Request) -> Message:
+        return Agree.reply(message)
+
+
 class Silent(GenAgent):
     """Hears everything and says nothing."""
 
@@ -75,15 +82,11 @@ class Crashing(GenAgent):
 
 
 class Lying(GenAgent):
-    """Says it is done where it was asked whether it would do it, and promises where it should have done it."""
+    """Says it is done where it was asked whether it would do it, and proposes where it was asked to do it."""
 
     @handles(Message)
     def hear(self, message: Message) -> Message:
-        return (
-            Inform.reply(message, body="done!")
-            if isinstance(message, Cfp)
-            else Agree.reply(Offer.reply(message, price=0))
-        )
+        return Inform.reply(message, body="done!") if isinstance(message, Cfp) else Offer.reply(message, price=0)
 
 
 class Firm(GenNetwork):
