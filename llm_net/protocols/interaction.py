@@ -11,11 +11,13 @@ from llm_net.address import AbstractObject
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.errors import Deadlock, InvalidArguments
 from llm_net.message import Message, origin, parse_arguments
+from llm_net.protocols.acts import NotUnderstood
 from llm_net.protocols.monitor import Monitor
 from llm_net.protocols.outcome import Answers
 from llm_net.protocols.question import Question
 from llm_net.protocols.rules import Rules, Standing, standing_in
 from llm_net.schema import Function, JsonSchema
+from llm_net.supervision import Directive
 
 OWN_FIELDS = ("sender", "reply_to", "role", "deadline", "protocol")
 """Fields that a model does not write: the runtime knows them."""
@@ -30,15 +32,26 @@ class InteractionProtocol(GenNetwork):
 
     Args:
         patience: seconds that an answer to the network's own questions may take; None for as long as the run lasts.
+        supervision: what to do about a member that fails when nobody waits for its answer: by default the others do not
+            suffer for it, and what it was told goes to the dead letters.
     """
 
     rules: ClassVar[tuple[Rules, ...]] = ()
     """The conversations that have rules here."""
 
     patience: float | None = Field(default=120.0, gt=0)
+    supervision: Directive = Field(default="skip", exclude=True, repr=False)
 
     def monitor(self, *, resumed: bool) -> Monitor | None:
         return Monitor(self.rules, resumed=resumed) if self.rules else None
+
+    def missing(self, message: Message) -> object:
+        """What a member says to the network and the network does not understand is an event "not_understood": nobody else
+        suffers for it. It is not answered, for the answer might be answered too, without an end."""
+        if message.sender not in self:
+            return super().missing(message)
+        self.emit(NotUnderstood.reply(message, body=f"{self.id} does not understand {message.method!r}"))
+        return None
 
     # ------------------------------------------------------------------------------------------ asking the members
 

@@ -41,13 +41,13 @@ def completed(moves: Sequence[tuple[str, Speaker, type[Message], str]]) -> tuple
     """These moves, and from each state in which a conversation is under way: either side may not understand, and the
     initiator may cancel.
 
-    What the participant had already said when it heard of a cancel is let through and changes nothing.
+    To cancel again changes nothing. What a participant had already said when it heard of a cancel is let through and changes
+    nothing either; that is the monitor's matter, for it depends on what is answered.
 
     Source: FIPA SC00026H, section 2.2 and 2.3, Cancel Meta-Protocol; the same in SC00027 to SC00036.
     """
     given = tuple(Move(*move) for move in moves)
     under_way = dict.fromkeys(move.state for move in given if move.state != START)
-    crossing = {move.kind: None for move in given if move.speaker == "participant"}
     said = {(move.state, move.speaker, move.kind) for move in given}
     added = [
         move
@@ -60,10 +60,9 @@ def completed(moves: Sequence[tuple[str, Speaker, type[Message], str]]) -> tuple
         if move[:3] not in said
     ]
     added += [
+        Move(CANCELLING, "initiator", Cancel, CANCELLING),
         Move(CANCELLING, "participant", Inform, "cancelled"),
         Move(CANCELLING, "participant", Failure, "cancel failed"),
         Move(CANCELLING, "participant", NotUnderstood, "not understood"),
     ]
-    ends = {Inform, Failure, NotUnderstood}
-    added += [Move(CANCELLING, "participant", kind, CANCELLING) for kind in crossing if kind not in ends]
     return (*given, *added)

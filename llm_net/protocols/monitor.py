@@ -14,11 +14,15 @@ from typing import Final
 from llm_net.address import AbstractObject
 from llm_net.errors import BrokenRule
 from llm_net.message import Message
+from llm_net.protocols.acts import Cancel, NotUnderstood
+from llm_net.protocols.meta import CANCELLING
 from llm_net.protocols.question import Question
-from llm_net.protocols.rules import EXPIRED, START, Rules, Speaker, act_of
+from llm_net.protocols.rules import EXPIRED, START, Rules, Speaker, act_of, hearer_of
 
 REMEMBERED: Final = 64
 """Messages of one conversation that may still be answered: its first and so many of its latest."""
+
+CANCEL: Final = act_of(Cancel)
 
 OVER: Final = 1_000
 """Conversations whose last words are known again when they come twice."""
@@ -30,9 +34,11 @@ class Session:
     `state` is where it is by its rules; `due` the time by which the next word has to come, if there is one.
     """
 
-    __slots__ = ("due", "group", "holds", "initiator", "messages", "participant", "rules", "state", "turn")
+    __slots__ = ("due", "group", "holds", "initiator", "messages", "participant", "recalled", "rules", "state", "turn")
 
-    def __init__(self, rules: Rules, initiator: AbstractObject, participant: AbstractObject) -> None:
+    def __init__(
+        self, rules: Rules, initiator: AbstractObject, participant: AbstractObject, *, recalled: bool = False
+    ) -> None:
         self.rules = rules
         self.initiator = initiator
         self.participant = participant
@@ -42,6 +48,7 @@ class Session:
         self.group = ""  # with the others in which one initiator speaks of one thing
         self.holds = False  # a state to which only one of them may come
         self.messages: dict[str, Message] = {}  # those that may be answered, by id
+        self.recalled = recalled  # from a thread, which does not have what was said beside it
 
     def speaker(self, message: Message) -> Speaker | None:
         """The side from which a message goes to the other; None if it does not."""
@@ -91,6 +98,10 @@ class Monitor:
         rules, before = session.rules, session.state
         act = rules.act(message)
         then = None if act is None else rules.next(before, speaker, act)
+        if before == CANCELLING and speaker == "participant" and act is not None and not _is_cancel(answered):
+            then = CANCELLING  # it was said before its speaker heard of the cancel
+        if then is None and session.recalled and act is not None:
+            then = rules.later(before, speaker, act)
         if then is None:
             raise self._broken(session, message, _class_problem(rules, message) if act is None else "")
         if session.due is not None and session.turn == message.sender and now() > session.due:
@@ -105,13 +116,17 @@ class Monitor:
 
     def stray(self, message: Message) -> BrokenRule | None:
         """See `ports.Monitor.stray`."""
+        if message.sender is None or message.receiver is None or isinstance(message, NotUnderstood):
+            return None  # the outside has no part in conversations
+        answered = message.reply_to
+        asked = answered if answered is not None and answered.sender == message.receiver else None
         for rules in self._rules:
-            if rules.act(message) is not None:
-                speaker = "" if message.sender is None else message.sender.id
+            # An answer to what the rules do not know, or to a word from outside, which addressed nobody.
+            free = asked is not None and (asked.receiver is None or rules.act(asked) is None)
+            if rules.act(message) is not None and not free:
                 begin = tuple(sorted(rules.openings))
-                return BrokenRule(
-                    rules.name, speaker, message.method, "", "no conversation goes on that it answers", begin
-                )
+                problem = "no conversation goes on that it answers"
+                return BrokenRule(rules.name, message.sender.id, message.method, "", problem, begin)
         return None
 
     def retract(self, message: Message) -> None:
@@ -167,7 +182,7 @@ class Monitor:
         assert act is not None
         then = rules.next(START, "initiator", act)
         assert then is not None
-        session = Session(rules, sender, receiver)
+        session = Session(rules, hearer_of(message) or sender, receiver)
         if rules.sole:
             session.group = _group(sender, message)
         self._move(session, message, then)
@@ -183,7 +198,7 @@ class Monitor:
         for rules in self._rules:
             standing = rules.standing(answered)
             if standing is not None and standing.state not in rules.ends:
-                session = Session(rules, standing.initiator, standing.participant)
+                session = Session(rules, standing.initiator, standing.participant, recalled=True)
                 session.group = _group(standing.initiator, answered)
                 self._move(session, answered, standing.state)
                 return session
@@ -244,6 +259,10 @@ def _class_problem(rules: Rules, message: Message) -> str:
     """What is wrong with a message that has a verb of the rules, and not its class."""
     kind = rules.kinds.get(message.method)
     return "" if kind is None else f"it has to be of class {kind.__name__}, not {type(message).__name__}"
+
+
+def _is_cancel(message: Message | None) -> bool:
+    return message is not None and message.method == CANCEL
 
 
 def _group(initiator: AbstractObject, message: Message) -> str:

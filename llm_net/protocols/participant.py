@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from inspect import getdoc
 from typing import cast
@@ -17,8 +17,9 @@ from llm_net.dispatch import handles
 from llm_net.errors import InvalidArguments, InvalidOutput
 from llm_net.message import Message
 from llm_net.ports import Model
-from llm_net.protocols.acts import NotUnderstood
-from llm_net.protocols.interaction import InteractionProtocol
+from llm_net.protocols.acts import Agree, NotUnderstood
+from llm_net.protocols.interaction import InteractionProtocol, answer_fn
+from llm_net.protocols.rules import Standing, standing_in
 from llm_net.schema import Function, JsonSchema
 
 ACT = "act"
@@ -57,34 +58,41 @@ class Participant(GenAgent):
     tries: int = Field(default=3, ge=1)
 
     @handles(Message)
-    async def aanswer(self, message: Message) -> Message | None:
-        """Answer as the rules allow.
+    async def aanswer(self, message: Message) -> AsyncIterator[Message]:
+        """Answer as the rules allow; who agrees to do something goes on to say what came of it.
 
         Raises:
             InvalidOutput: no answer was right, and nothing may be said instead.
         """
         network = self.network
-        standing = network.standing(self) if isinstance(network, InteractionProtocol) else None
-        if standing is None:
-            return message.reply(body=await self.say(message))
+        rules = network.rules if isinstance(network, InteractionProtocol) else ()
+        standing = standing_in(rules, message)
+        if standing is None or standing.speaker(self) is None:
+            yield message.reply(body=await self.say(message))
+            return
+        said = await self._answer(message, standing)
+        while said is not None:
+            yield said
+            agreed = standing_in(rules, said) if isinstance(said, Agree) else None
+            said = None if agreed is None else await self._answer(said, agreed)
+
+    async def _answer(self, message: Message, standing: Standing) -> Message | None:
+        """What is said after a message; None where nothing may be."""
         kinds = {kind.function_name(): kind for kind in standing.allowed(self) if kind is not NotUnderstood}
         if not kinds:
             return None
-        options = {
-            declared["name"]: Option.of(kinds[declared["name"]], declared)
-            for declared in network.init_fns(self)
-            if declared["name"] in kinds
-        }
+        other = standing.participant if self == standing.initiator else standing.initiator
+        options = {name: Option.of(kind, answer_fn(kind, other, message)) for name, kind in kinds.items()}
         problem = ""
         for _ in range(self.tries):
             try:
                 name, arguments = await self.choose(message, options, problem)
-                return network.message_from(arguments, name=name, sender=self, answering=message)
+                return self.network.message_from(arguments, name=name, sender=self, answering=message)
             except InvalidArguments as invalid:
                 problem = str(invalid)
         for kind in standing.rules.fallback:
             if kind in kinds.values():
-                return kind.reply(message, body="I have nothing better to say.")
+                return kind(sender=self, receiver=other, reply_to=message, body="I have nothing better to say.")
         raise InvalidOutput(self.id, f"no right answer after {self.tries} tries: {problem}")
 
     async def choose(
@@ -181,6 +189,8 @@ class Voice(Participant):
         turns = [system(self.instructions)]
         for each in mine:
             turns.append(assistant(in_words(each)) if each.sender == self else user(in_words(each)))
+        if message.sender == self:
+            turns.append(user("You have said that. Now do it, and say what came of it."))
         if problem:
             turns[-1] = user(f"{turns[-1].text}\nYour last answer was wrong. {problem}")
         return turns

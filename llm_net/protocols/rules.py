@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from llm_net.address import AbstractObject
 from llm_net.errors import DefinitionError
-from llm_net.message import Message
+from llm_net.message import Message, fields_of
 
 Speaker: TypeAlias = Literal["initiator", "participant"]
 """The two sides of a conversation: who began it, and who was spoken to. One who speaks to many has a conversation with each."""
@@ -32,6 +32,16 @@ def act_of(kind: type[Message]) -> str:
     """The verb of a message class: what its messages do."""
     method: str = kind.model_fields["method"].default
     return method
+
+
+def hearer_of(opening: Message) -> AbstractObject | None:
+    """Whose conversation a message begins: its sender's, or of whom it names in a field `answer_to`, who gets the answers.
+
+    Source: FIPA SC00061G, section 4.4, the parameter reply-to.
+    """
+    fields = fields_of(opening)
+    named = fields.get("answer_to")
+    return named if isinstance(named, AbstractObject) else fields["sender"]
 
 
 @dataclass(frozen=True)
@@ -116,6 +126,15 @@ class Rules:
         """The state after this is said; None where it must not be."""
         return self._next.get((state, speaker, act))
 
+    def later(self, state: str, speaker: Speaker, act: str) -> str | None:
+        """The state after this is said, if the same side may have said something else before; None where it must not be."""
+        states = [state]
+        for here in states:
+            if (then := self.next(here, speaker, act)) is not None:
+                return then
+            states += [move.then for move in self.moves if move[:2] == (here, speaker) and move.then not in states]
+        return None
+
     def allowed(self, state: str, speaker: Speaker) -> tuple[type[Message], ...]:
         """What a side may say now."""
         return tuple(move.kind for move in self.moves if move.state == state and move.speaker == speaker)
@@ -151,7 +170,9 @@ class Rules:
             sender, receiver = message.sender, message.receiver
             assert sender is not None
             assert receiver is not None
-            sides = sides or (sender, receiver)
+            if sides is None:
+                sender = hearer_of(message) or sender
+                sides = sender, receiver
             if (sender, receiver) not in (sides, sides[::-1]):
                 return None
             then = self.next(state, "initiator" if sender == sides[0] else "participant", act)
@@ -179,8 +200,12 @@ class Rules:
 
 
 def standing_in(rules: Iterable[Rules], message: Message) -> Standing | None:
-    """Where the conversation is that a message belongs to, by the first of several rules that know it."""
-    return next((found for each in rules if (found := each.standing(message)) is not None), None)
+    """Where the conversation is that a message belongs to: by the rules that it names as its `protocol`, else by the first
+    that know it."""
+    found = [standing for each in rules if (standing := each.standing(message)) is not None]
+    return next(
+        (standing for standing in found if standing.rules.name == message.protocol), found[0] if found else None
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,12 +71,12 @@ def test_an_exchange_is_a_question_and_an_answer_or_a_refusal() -> None:
     assert ASKING.fallback == (Refuse,)
 
 
-def test_what_was_said_before_a_cancel_was_heard_changes_nothing() -> None:
+def test_a_cancel_is_answered_by_an_inform_or_a_failure_and_may_be_said_twice() -> None:
     cancelling = ASKING.next("asked", "initiator", "cancel")
     assert cancelling is not None
 
-    assert ASKING.next(cancelling, "participant", "reply") == cancelling
-    assert ASKING.next(cancelling, "participant", "refuse") == cancelling
+    assert ASKING.next(cancelling, "initiator", "cancel") == cancelling
+    assert ASKING.next(cancelling, "participant", "reply") is None
     assert ASKING.next(cancelling, "participant", "inform") == "cancelled"
     assert ASKING.next(cancelling, "participant", "failure") == "cancel failed"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import ClassVar
 
 from pydantic import Field
@@ -87,12 +87,7 @@ class ContractNet(InteractionProtocol):
     ranks: Choice = Field(default=cheapest, exclude=True, repr=False)
 
     async def atask(self, message: Task) -> AsyncIterator[Message]:
-        answers = await self.collect(Cfp(body=message.body, receiver=member, reply_to=message) for member in self)
-        offers = answers.of(Offer)
-        absent = {**answers.absent}
-        for name, answer in answers.given.items():
-            if not isinstance(answer, Offer):
-                absent[name] = "it refused" if isinstance(answer, Refuse) else "it did not understand"
+        offers, absent = await self._offers(message)
         tied: tuple[str, ...] = ()
         left = [self._in_order(equals) for equals in self.ranks(offers)]
         contract: Contract | None = None
@@ -120,6 +115,19 @@ class ContractNet(InteractionProtocol):
         for name in [name for equals in left for name in equals]:
             yield RejectProposal.reply(offers[name], body="another one does it")
         yield contract or Contract.reply(message, body="nobody did it", absent=absent)
+
+    async def _offers(self, message: Task) -> tuple[dict[str, Offer], dict[str, str]]:
+        """What is offered for a task, and why the others offer nothing."""
+        return await self._asked(Cfp(body=message.body, receiver=member, reply_to=message) for member in self)
+
+    async def _asked(self, calls: Iterable[Cfp]) -> tuple[dict[str, Offer], dict[str, str]]:
+        answers = await self.collect(calls)
+        offers = answers.of(Offer)
+        absent = dict(answers.absent)
+        for name, answer in answers.given.items():
+            if name not in offers:
+                absent[name] = "it refused" if isinstance(answer, Refuse) else "it did not understand"
+        return offers, absent
 
     def _in_order(self, equals: tuple[str, ...]) -> tuple[str, ...]:
         return self.ties.rank(equals) if self.ties is not None else equals
