@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 
 from pydantic import Field
 
-from llm_net.address import AbstractObject
+from llm_net.address import AbstractObject, Reference
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.errors import Deadlock, InvalidArguments
 from llm_net.message import Message, origin, parse_arguments
@@ -16,6 +16,7 @@ from llm_net.protocols.outcome import Answers
 from llm_net.protocols.question import Question
 from llm_net.protocols.rules import Rules, Standing, standing_in
 from llm_net.schema import Function, JsonSchema
+from llm_net.supervision import Directive, Failure
 
 OWN_FIELDS = ("sender", "reply_to", "role", "deadline", "protocol")
 """Fields that a model does not write: the runtime knows them."""
@@ -30,12 +31,22 @@ class InteractionProtocol(GenNetwork):
 
     Args:
         patience: seconds that an answer to the network's own questions may take; None for as long as the run lasts.
+        supervision: what to do when a member fails at something whose answer nobody waits for.
     """
 
     rules: ClassVar[tuple[Rules, ...]] = ()
     """The conversations that have rules here."""
 
     patience: float | None = Field(default=120.0, gt=0)
+    supervision: Directive = Field(default="skip", exclude=True, repr=False)
+
+    def supervise(self, failure: Failure) -> Directive:
+        """What a member fails at, and what it says that the network does not understand, goes to the dead letters; what
+        comes from outside and is not understood is an error."""
+        sender = failure.message.sender
+        if failure.agent is self and (sender is None or isinstance(sender, Reference)):
+            return "escalate"
+        return self.supervision
 
     def monitor(self, *, resumed: bool) -> Monitor | None:
         return Monitor(self.rules, resumed=resumed) if self.rules else None
