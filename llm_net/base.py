@@ -826,7 +826,8 @@ class GenNetwork(GenAgent):
     # ------------------------------------------------------------------------------------------ failures
 
     def supervise(self, failure: Failure) -> Directive:
-        """What to do about the failure of a member; override it to decide case by case."""
+        """What to do about the failure of a member, or about a message to the network itself that it does not understand;
+        override it to decide case by case."""
         return self.supervision
 
     # ------------------------------------------------------------------------------------------ for models and people

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, cast
 
 from pydantic import Field
 
-from llm_net.address import AbstractObject
+from llm_net.address import AbstractObject, Reference
 from llm_net.base import GenAgent, GenNetwork
-from llm_net.errors import Deadlock, InvalidArguments
+from llm_net.errors import Deadlock, DeliveryError, InvalidArguments
 from llm_net.message import Message, origin, parse_arguments
 from llm_net.protocols.acts import NotUnderstood
 from llm_net.protocols.monitor import Monitor
@@ -17,7 +18,7 @@ from llm_net.protocols.outcome import Answers
 from llm_net.protocols.question import Question
 from llm_net.protocols.rules import Rules, Standing, standing_in
 from llm_net.schema import Function, JsonSchema
-from llm_net.supervision import Directive
+from llm_net.supervision import Directive, Failure
 
 OWN_FIELDS = ("sender", "reply_to", "role", "deadline", "protocol")
 """Fields that a model does not write: the runtime knows them."""
@@ -42,24 +43,24 @@ class InteractionProtocol(GenNetwork):
     patience: float | None = Field(default=120.0, gt=0)
     supervision: Directive = Field(default="skip", exclude=True, repr=False)
 
+    def supervise(self, failure: Failure) -> Directive:
+        """What a member fails at, and what it says that the network does not understand, goes to the dead letters; what
+        comes from outside and is not understood is an error."""
+        sender = failure.message.sender
+        if failure.agent is self and (sender is None or isinstance(sender, Reference)):
+            return "escalate"
+        return self.supervision
+
     def monitor(self, *, resumed: bool) -> Monitor | None:
         return Monitor(self.rules, resumed=resumed) if self.rules else None
-
-    def missing(self, message: Message) -> object:
-        """What a member says to the network and the network does not understand is an event "not_understood": nobody else
-        suffers for it. It is not answered, for the answer might be answered too, without an end."""
-        if message.sender not in self:
-            return super().missing(message)
-        self.emit(NotUnderstood.reply(message, body=f"{self.id} does not understand {message.method!r}"))
-        return None
 
     # ------------------------------------------------------------------------------------------ asking the members
 
     async def collect(self, questions: Iterable[Message], *, patience: float | None = None) -> Answers:
         """Ask members, all at once, and wait until each has answered, failed, or is late.
 
-        Whoever is silent, fails, breaks the rules or is late is absent, and nobody else has to suffer for it: a late
-        answer goes to the dead letters.
+        Whoever is silent, fails, does not understand, breaks the rules or is late is absent, and nobody else has to suffer
+        for it: a late answer goes to the dead letters.
 
         Args:
             questions: at most one for each member.
@@ -74,13 +75,23 @@ class InteractionProtocol(GenNetwork):
         except Deadlock as error:  # mailboxes are full, all round
             return Answers({}, {_receiver(question): str(error) for question in asked})
         answers = {reply.reply_to.id: reply for reply in replies if reply.reply_to is not None}
+        puzzled = {id: answers.pop(id) for id, reply in [*answers.items()] if isinstance(reply, NotUnderstood)}
         given = {_receiver(question): answers[question.id] for question in asked if question.id in answers}
         for question in asked:
             if question in failures:
                 absent[_receiver(question)] = str(failures[question])
+            elif question.id in puzzled:
+                absent[_receiver(question)] = puzzled[question.id].body or "it did not understand"
             elif question.id not in answers:
                 absent[_receiver(question)] = f"no answer within {wait:g} s" if wait is not None else "no answer"
         return Answers(given, absent)
+
+    async def tell(self, messages: Iterable[Message]) -> None:
+        """Tell members what they need not answer. Who has left, takes no more letters, or whose conversation is over does not
+        hear it, and nobody else has to suffer for it."""
+        for message in messages:
+            with suppress(DeliveryError):
+                await self.send(message)
 
     # ------------------------------------------------------------------------------------------ what may be said
 

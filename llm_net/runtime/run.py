@@ -769,8 +769,8 @@ class LocalRun:
         attempt = self._attempts[id(handling.cell), message.id] + 1
         failure = Failure(handling.agent, address, message, error, attempt)
         place: Place | None = handling.place
-        if place is not None and place.network is handling.agent:
-            place = place.parent
+        if place is not None and place.network is handling.agent and not isinstance(error, NotUnderstood):
+            place = place.parent  # what it does not understand is not its own failure
         while place is not None and place.network is not None:
             try:
                 directive: Directive = place.network.supervise(failure)
