@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from llm_net.base import GenAgent
 from llm_net.message import Message
-from llm_net.protocols.acts import Agree, Failure, Inform, Proxy, Refuse
-from llm_net.protocols.fipa.facilitator import ACTS, Facilitator, Wanted, nobody
+from llm_net.protocols.acts import Agree, Cancel, Failure, Inform, Proxy, Refuse
+from llm_net.protocols.fipa.facilitator import ACTS, Act, Facilitator, Wanted, nobody
 from llm_net.protocols.fipa.query import QUERY
 from llm_net.protocols.fipa.request import REQUEST
 from llm_net.protocols.meta import completed
@@ -46,86 +47,109 @@ BROKERING = Rules(
 """Of the conversation with who asks. Those with who does it have the rules of what is passed on."""
 
 
-class Promised(BaseModel):
-    """What a broker keeps of an errand while members who agreed have not said yet what came of it.
+class Errand(Message):
+    """Have one member do it; the answer comes when it has said what came of it."""
 
-    Args:
-        waiting: their ids.
-        replies, absent: as in `Brokered`, so far.
-    """
+    act: Act
+    member: str
 
-    waiting: list[str]
-    replies: dict[str, str]
-    absent: dict[str, str]
+
+class Told(Message):
+    """What came of an errand, or why nothing did."""
+
+    done: bool
 
 
 class Broker(Facilitator):
     """A broker whose members are those who can do something: `Wanted` is answered by `Brokered`, or by `Failure`.
 
-    Those who fit are asked, as many as are wanted; for whoever refuses, fails, or is silent or late, the next one is. With
-    fewer answers than were wanted it makes do. Where nobody fits, and where nobody of those who fit does it, it says so.
+    Those who fit are asked, as many as are wanted; for whoever refuses, fails, or is silent or late, the next one is. Who
+    agrees has its `patience` once more to say what came of it. With fewer answers than were wanted it makes do. Where nobody
+    fits, and where nobody of those who fit does it, it says so.
+
+    It speaks to itself too, an `Errand` for each whom it asks: so it can serve many at once, and needs no memory but for those
+    who cancelled. Who cancels hears no more; what was asked for is done all the same.
 
     Args:
-        promises: by the id of the `Wanted`; a member that agreed and then never says a word leaves one open.
+        cancelled: the ids of the messages that were taken back and are not done with.
     """
 
-    rules: ClassVar = (BROKERING.saying(Wanted, Brokered), REQUEST, QUERY)
+    rules: ClassVar = (BROKERING.saying(Wanted), REQUEST, QUERY)
+    concurrency: ClassVar[int] = 1_000
 
-    promises: dict[str, Promised] = Field(default_factory=dict)
+    patience: float | None = Field(default=60.0, gt=0)
+    cancelled: list[str] = []
 
     async def aproxy(self, message: Wanted) -> Message | None:
-        kind = ACTS[message.act]
-        left = self._fitting(message, kind)
-        if not left:
-            return nobody(message)
-        so_far = Promised(waiting=[], replies={}, absent={})
-        while left and (missing := message.count - len(so_far.replies) - len(so_far.waiting)) > 0:
-            asked, left = left[:missing], left[missing:]
-            answers = await self.collect(
-                kind(body=message.body, receiver=member, reply_to=message, deadline=message.deadline)
-                for member in asked
-            )
-            so_far.absent.update(answers.absent)
-            for name, answer in answers.given.items():
-                if isinstance(answer, Agree):
-                    so_far.waiting.append(name)
-                else:
-                    _note(so_far, name, answer)
-        if not so_far.waiting:
-            return _report(message, so_far)
-        self.promises[message.id] = so_far
+        done = await self._done(message)
+        if message.id not in self.cancelled:
+            return done
+        self.cancelled.remove(message.id)
         return None
 
+    def cancel(self, message: Cancel) -> Message:
+        if (wanted := message.closest(Wanted)) is not None:
+            self.cancelled.append(wanted.id)
+        return Inform.reply(message, body="you hear no more of it")
+
+    async def _done(self, message: Wanted) -> Message:
+        """What came of it."""
+        left = self._fitting(message, ACTS[message.act])
+        if not left:
+            return nobody(message)
+        replies: dict[str, str] = {}
+        absent: dict[str, str] = {}
+        while left and (missing := message.count - len(replies)) > 0:
+            asked, left = left[:missing], left[missing:]
+            for errand, told in (await self._run([errand_for(self, message, member) for member in asked])).items():
+                if told is not None and told.done:
+                    replies[errand.member] = told.body
+                else:
+                    absent[errand.member] = "it agreed, and never said what came of it" if told is None else told.body
+        if replies:
+            return Brokered.reply(message, body="\n".join(replies.values()), replies=replies, absent=absent)
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in absent.items())
+        return Failure.reply(message, body=f"nobody of those who fit did it: {reasons}")
+
+    async def aerrand(self, message: Errand) -> Message | None:
+        asked = ACTS[message.act](
+            body=message.body, receiver=message.member, reply_to=message, deadline=message.deadline
+        )
+        answers = await self.collect([asked])
+        for answer in answers:
+            return None if isinstance(answer, Agree) else told_of(message, answer)
+        (reason,) = answers.absent.values()
+        return Told.reply(message, body=reason, done=False)
+
     def inform(self, message: Inform) -> Message | None:
-        return self._kept(message)
+        errand = message.closest(Errand)
+        return None if errand is None else told_of(errand, message)
 
     def failure(self, message: Failure) -> Message | None:
-        return self._kept(message)
+        errand = message.closest(Errand)
+        return None if errand is None else told_of(errand, message)
 
-    def _kept(self, message: Message) -> Message | None:
-        """Somebody who agreed says what came of it."""
-        wanted = message.closest(Wanted)
-        name = "" if message.sender is None else message.sender.id
-        so_far = None if wanted is None else self.promises.get(wanted.id)
-        if wanted is None or so_far is None or name not in so_far.waiting:
-            return None
-        so_far.waiting.remove(name)
-        _note(so_far, name, message)
-        if so_far.waiting:
-            return None
-        del self.promises[wanted.id]
-        return _report(wanted, so_far)
+    async def _run(self, errands: list[Errand]) -> dict[Errand, Told | None]:
+        """What came of each; None where somebody broke its word."""
+        failures: dict[Message, BaseException] = {}
+        wait = None if self.patience is None else 2 * self.patience
+        came = {told.reply_to: told for told in await self.gather(errands, timeout=wait, failures=failures)}
+        return {errand: told if isinstance(told := came.get(errand), Told) else None for errand in errands}
 
 
-def _note(so_far: Promised, name: str, answer: Message) -> None:
-    if isinstance(answer, Inform):
-        so_far.replies[name] = answer.body
-    else:
-        so_far.absent[name] = answer.body or f"it said {answer.method}"
+def errand_for(broker: Broker, wanted: Wanted, member: GenAgent) -> Errand:
+    """The errand on which a member is sent."""
+    return Errand(
+        body=wanted.body,
+        act=wanted.act,
+        member=member.id,
+        receiver=broker,
+        reply_to=wanted,
+        deadline=wanted.deadline,
+    )
 
 
-def _report(wanted: Wanted, done: Promised) -> Message:
-    if not done.replies:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in done.absent.items())
-        return Failure.reply(wanted, body=f"nobody of those who fit did it: {reasons}")
-    return Brokered.reply(wanted, body="\n".join(done.replies.values()), replies=done.replies, absent=done.absent)
+def told_of(errand: Errand, answer: Message) -> Told:
+    """What a member's last word says of an errand."""
+    done = isinstance(answer, Inform)
+    return Told.reply(errand, body=answer.body if done else answer.body or f"it said {answer.method}", done=done)

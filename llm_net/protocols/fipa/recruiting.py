@@ -94,7 +94,7 @@ class Recruiter(Facilitator):
     `Inform.reply(message, receiver=message.answer_to)`. Participants, as voices and people are, do so by themselves.
     """
 
-    rules: ClassVar = (RECRUITING.saying(Recruit, Recruited), REQUEST, QUERY)
+    rules: ClassVar = (RECRUITING.saying(Recruit), REQUEST, QUERY)
 
     async def aproxy(self, message: Recruit) -> AsyncIterator[Message]:
         told = message.tell or message.sender
