@@ -68,13 +68,16 @@ class Participant(GenAgent):
         rules = network.rules if isinstance(network, InteractionProtocol) else ()
         standing = standing_in(rules, message)
         if standing is None or standing.speaker(self) is None:
-            yield message.reply(body=await self.say(message))
-            return
-        said = await self._answer(message, standing)
+            said: Message | None = await self._in_words(message)
+        else:
+            said = await self._answer(message, standing)
         while said is not None:
             yield said
             agreed = standing_in(rules, said) if isinstance(said, Agree) else None
             said = None if agreed is None else await self._answer(said, agreed)
+
+    async def _in_words(self, message: Message) -> Message:
+        return message.reply(body=await self.say(message))
 
     async def _answer(self, message: Message, standing: Standing) -> Message | None:
         """What is said after a message; None where nothing may be."""
