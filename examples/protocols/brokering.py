@@ -24,6 +24,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -48,6 +49,7 @@ def _voices(model: Model | None) -> list[Voice]:
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions=f"You are {name}. You know {skill}. Answer in one sentence.",
             stepwise=True,
+            settings=Settings(max_tokens=40),
         )
         for name, skill in SKILLS.items()
     ]

@@ -25,6 +25,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -50,6 +51,7 @@ def network(model: Model | None = None) -> IteratedContractNet:
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions=f"You lead a {name} band. You offer to play for a price in euros.",
             stepwise=True,
+            settings=Settings(max_tokens=40),
         )
         for name in SCRIPTS
     ]

@@ -16,6 +16,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 import sys
 
 from llm_net import GenAgent, Message
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -52,6 +53,7 @@ def network(model: Model | None = None) -> Fipa:
         model=model or ScriptedModel(SCRIPT),
         instructions="You work at home. You like your cat. Answer in one short sentence.",
         stepwise=True,
+        settings=Settings(max_tokens=40),
     )
     return Fipa(id="home", agents=[Cat(id="cat"), family])
 

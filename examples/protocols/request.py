@@ -20,6 +20,7 @@ import sys
 from collections.abc import Iterator
 
 from llm_net import GenAgent, Message, handles
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -68,6 +69,7 @@ def network(model: Model | None = None) -> Fipa:
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions=f"You are {trade}. You are polite and answer in one short sentence.",
             stepwise=True,
+            settings=Settings(max_tokens=40),
         )
         for name, trade in trades.items()
     ]

@@ -8,7 +8,15 @@ from inspect import getdoc
 from typing import Final
 
 from llm_net.base import first_paragraph
+from llm_net.protocols.fipa.brokering import BROKERING, Broker
 from llm_net.protocols.fipa.contract_net import CONTRACT_NET, ContractNet
+from llm_net.protocols.fipa.iterated_contract_net import ITERATED_CONTRACT_NET, IteratedContractNet
+from llm_net.protocols.fipa.propose import PROPOSE
+from llm_net.protocols.fipa.query import QUERY
+from llm_net.protocols.fipa.recruiting import RECRUITING, Recruiter
+from llm_net.protocols.fipa.request import REQUEST
+from llm_net.protocols.fipa.request_when import REQUEST_WHEN
+from llm_net.protocols.fipa.subscribe import SUBSCRIBE
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.rules import Rules
 
@@ -55,6 +63,14 @@ def _by_name(*entries: Entry) -> dict[str, Entry]:
 
 
 CATALOG: Final[Mapping[str, Entry]] = _by_name(
+    Entry("fipa", REQUEST, None, "request"),
+    Entry("fipa", QUERY, None, "request"),
+    Entry("fipa", REQUEST_WHEN, None, "request"),
+    Entry("fipa", SUBSCRIBE, None, "subscribe"),
+    Entry("fipa", PROPOSE, None, "propose"),
     Entry("fipa", CONTRACT_NET, ContractNet, "contract-net"),
+    Entry("fipa", ITERATED_CONTRACT_NET, IteratedContractNet, "iterated-contract-net"),
+    Entry("fipa", BROKERING, Broker, "brokering"),
+    Entry("fipa", RECRUITING, Recruiter, "brokering"),
 )
 """By name, families together."""
