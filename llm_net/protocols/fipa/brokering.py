@@ -10,7 +10,7 @@ from pydantic import Field
 from llm_net.base import GenAgent
 from llm_net.message import Message
 from llm_net.protocols.acts import Agree, Cancel, Failure, Inform, Proxy, Refuse
-from llm_net.protocols.fipa.facilitator import ACTS, Act, Facilitator, Wanted, nobody
+from llm_net.protocols.fipa.facilitator import ACTS, Act, Facilitator, NotDone, Wanted, nobody
 from llm_net.protocols.fipa.query import QUERY
 from llm_net.protocols.fipa.request import REQUEST
 from llm_net.protocols.meta import completed
@@ -61,7 +61,7 @@ class Told(Message):
 
 
 class Broker(Facilitator):
-    """A broker whose members are those who can do something: `Wanted` is answered by `Brokered`, or by `Failure`.
+    """A broker whose members are those who can do something: `Wanted` is answered by `Brokered`, or by `NotDone`.
 
     Those who fit are asked, as many as are wanted; for whoever refuses, fails, or is silent or late, the next one is. Who
     agrees has its `patience` once more to say what came of it. With fewer answers than were wanted it makes do. Where nobody
@@ -109,7 +109,7 @@ class Broker(Facilitator):
         if replies:
             return Brokered.reply(message, body="\n".join(replies.values()), replies=replies, absent=absent)
         reasons = "; ".join(f"{name}: {reason}" for name, reason in absent.items())
-        return Failure.reply(message, body=f"nobody of those who fit did it: {reasons}")
+        return NotDone.reply(message, body=f"nobody of those who fit did it: {reasons}", absent=absent)
 
     async def aerrand(self, message: Errand) -> Message | None:
         asked = ACTS[message.act](

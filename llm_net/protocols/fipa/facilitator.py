@@ -12,6 +12,7 @@ from llm_net.base import GenAgent
 from llm_net.message import Message
 from llm_net.protocols.acts import Cancel, Failure, Proxy, QueryIf, QueryRef, Request
 from llm_net.protocols.interaction import InteractionProtocol
+from llm_net.protocols.outcome import Outcome
 
 Act: TypeAlias = Literal["request", "query_if", "query_ref"]
 """What may be passed on: to do something, to say whether it is true, to say what fits."""
@@ -42,6 +43,12 @@ class Wanted(Proxy):
     skill: str = ""
     act: Act = "request"
     count: int = Field(default=1, ge=1)
+
+
+class NotDone(Outcome, Failure):
+    """Say that nobody fits, or that nobody of those who fit did it: then `absent` says why."""
+
+    method: str = "failure"
 
 
 def has(skill: str, registered: Sequence[str] | None, description: str) -> bool:
@@ -85,7 +92,7 @@ class Facilitator(InteractionProtocol):
         ]
 
 
-def nobody(wanted: Wanted) -> Failure:
+def nobody(wanted: Wanted) -> NotDone:
     """What is said where nobody fits."""
     fit = f"can do {wanted.skill!r}" if wanted.skill else f"understands {wanted.act}"
-    return Failure.reply(wanted, body=f"nobody here {fit}")
+    return NotDone.reply(wanted, body=f"nobody here {fit}")

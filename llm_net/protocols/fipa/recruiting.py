@@ -88,7 +88,7 @@ RECRUITING = Rules(
 
 
 class Recruiter(Facilitator):
-    """A recruiter whose members are those who can do something: `Recruit` is answered by `Recruited`, or by `Failure`.
+    """A recruiter whose members are those who can do something: `Recruit` is answered by `Recruited`, or by `NotDone`.
 
     As many of those who fit as are wanted get a `RequestFor`, or a question, and answer to its `answer_to`:
     `Inform.reply(message, receiver=message.answer_to)`. Participants, as voices and people are, do so by themselves.

@@ -21,7 +21,7 @@ from llm_net.protocols.acts import (
 )
 from llm_net.protocols.fipa.brokering import Broker, Brokered
 from llm_net.protocols.fipa.contract_net import Contract, ContractNet, Task
-from llm_net.protocols.fipa.facilitator import Wanted
+from llm_net.protocols.fipa.facilitator import NotDone, Wanted
 from llm_net.protocols.fipa.fipa import Fipa
 from llm_net.protocols.fipa.iterated_contract_net import IteratedContractNet
 from llm_net.protocols.fipa.recruiting import Recruit, Recruited, Recruiter
@@ -99,7 +99,7 @@ def _check_found(network: InteractionProtocol, outcome: Message) -> None:
         assert not outcome.replies.keys() & outcome.absent.keys()
         assert all(name in network for name in outcome.replies)
     else:
-        assert isinstance(outcome, Failure)
+        assert isinstance(outcome, NotDone)
         assert outcome.body
 
 
@@ -125,7 +125,7 @@ STAGES = (
     Stage(
         "fipa-recruiting",
         lambda members: Recruiter(id="house", agents=members),
-        lambda random: Recruit(body="tea", count=random.choice((1, 2)), sender="you"),
+        lambda random: Recruit(body="tea", count=random.choice((1, 2)), tell="m0"),
         _check_found,
     ),
     _beginning("fipa-request", "request"),
