@@ -11,6 +11,9 @@ from llm_net.base import first_paragraph
 from llm_net.protocols.fipa.contract_net import CONTRACT_NET, ContractNet
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.rules import Rules
+from llm_net.protocols.voting.election import ELECTION, Election
+from llm_net.protocols.voting.liquid import LIQUID_ELECTION, LiquidElection
+from llm_net.protocols.voting.motion import MOTION, Motion
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,5 +59,8 @@ def _by_name(*entries: Entry) -> dict[str, Entry]:
 
 CATALOG: Final[Mapping[str, Entry]] = _by_name(
     Entry("fipa", CONTRACT_NET, ContractNet, "contract-net"),
+    Entry("voting", ELECTION, Election, "election"),
+    Entry("voting", LIQUID_ELECTION, LiquidElection, "liquid-election"),
+    Entry("voting", MOTION, Motion, "motion"),
 )
 """By name, families together."""
