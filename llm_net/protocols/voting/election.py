@@ -23,6 +23,7 @@ from llm_net.protocols.tie import TieRule
 from llm_net.protocols.voting.ballot import Weight
 from llm_net.protocols.voting.delegation import Delegated, delegate
 from llm_net.protocols.voting.paper import (
+    WITHHELD,
     Abstain,
     Approve,
     ChoiceBallot,
@@ -120,8 +121,8 @@ class Election(InteractionProtocol):
         ties: who is elected of those who tie; without a rule none of them is.
         quorum: the part of all votes, by weight, that has to be cast, abstentions included.
         weights: how many votes each voter has; 1 for those not named. Whole numbers, or Fractions.
-        secret: leave out of the outcome who voted how. What its scores give away, if voters are few or weights tell them
-            apart, they still do.
+        secret: leave out of the outcome who voted how, and what was wrong with whose ballot. What its scores give away, if
+            voters are few or weights tell them apart, they still do.
         shuffled: list the candidates in another order on each paper, as models prefer whom they read first.
         highest: the most points that one may get, for "score" and "star".
         credits: what each voter may spend, for "quadratic".
@@ -186,7 +187,7 @@ class Election(InteractionProtocol):
             "cast": len(ballots),
             "abstained": len(poll.answers.of(Abstain)),
             "ballots": {} if self.secret else {id: ballot.mark for id, ballot in ballots.items()},
-            "absent": poll.answers.absent,
+            "absent": dict.fromkeys(poll.answers.absent, WITHHELD) if self.secret else poll.answers.absent,
         }
 
     def _trustees(self, voter: AbstractObject) -> tuple[str, ...]:

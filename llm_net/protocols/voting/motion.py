@@ -15,7 +15,7 @@ from llm_net.protocols.outcome import Outcome
 from llm_net.protocols.rules import START, Rules
 from llm_net.protocols.tie import TieRule
 from llm_net.protocols.voting.ballot import Weight
-from llm_net.protocols.voting.paper import Abstain
+from llm_net.protocols.voting.paper import WITHHELD, Abstain
 from llm_net.protocols.voting.quorum import HALF, Verdict, motion
 
 Side: TypeAlias = Literal["yes", "no"]
@@ -120,5 +120,5 @@ class Motion(InteractionProtocol):
             abstain=abstain,
             ties=tied,
             votes={} if self.secret else votes,
-            absent=answers.absent,
+            absent=dict.fromkeys(answers.absent, WITHHELD) if self.secret else answers.absent,
         )

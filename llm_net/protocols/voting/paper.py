@@ -26,6 +26,9 @@ candidates each place is bounded alone, and the whole is checked."""
 
 ABOVE: Final = " > "
 
+WITHHELD: Final = "no valid ballot"
+"""Why a voter is absent, where reasons are secret too: an error quotes what was wrong with a ballot."""
+
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) != len(names):
