@@ -27,6 +27,7 @@ from tests.protocols.voting.voters import (
     Crashing,
     Forger,
     Late,
+    Puzzled,
     Silent,
     Stranger,
     Twice,
@@ -304,6 +305,7 @@ def test_whoever_spoils_its_vote_is_absent_and_the_others_elect() -> None:
         Late(id="late", mark="coffee"),
         Crashing(id="crashing"),
         Stranger(id="stranger"),
+        Puzzled(id="puzzled"),
         Forger(id="forger", name="v0", mark="coffee"),
         Voter(id="trusting", trusts="v0"),
     ]
@@ -314,6 +316,7 @@ def test_whoever_spoils_its_vote_is_absent_and_the_others_elect() -> None:
     assert outcome.ballots["v0"] == "tea"
     assert {"wrong", "silent", "late", "crashing", "stranger", "trusting"} <= set(outcome.absent)
     assert "candidates are tea, coffee, water" in outcome.absent["wrong"]
+    assert outcome.absent["puzzled"] == "what is tea?"
     assert "no answer within 120 s" in outcome.absent["late"]
     assert "may say choice_ballot, abstain" in outcome.absent["stranger"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from llm_net import GenAgent, Message
 from llm_net.dispatch import handles
-from llm_net.protocols.acts import Refuse
+from llm_net.protocols.acts import NotUnderstood, Refuse
 from llm_net.protocols.voting.ballot import Approval, Ranking, Scores, Weight
 from llm_net.protocols.voting.paper import Abstain, ChoiceBallot, Delegate, Mark, Paper
 
@@ -61,6 +61,14 @@ class Stranger(GenAgent):
     @handles(Paper)
     def vote(self, message: Paper) -> Message:
         return Refuse.reply(message)
+
+
+class Puzzled(GenAgent):
+    """Does not understand."""
+
+    @handles(Paper)
+    def vote(self, message: Paper) -> Message:
+        return NotUnderstood.reply(message, body="what is tea?")
 
 
 class Twice(GenAgent):
