@@ -97,6 +97,10 @@ class Elected(Outcome):
     abstained: int = 0
     ballots: Mapping[str, Mark] = {}
 
+    def content(self) -> dict[str, object]:
+        """What it says; nothing of ballots where they are secret."""
+        return {name: value for name, value in super().content().items() if value or name != "ballots"}
+
 
 @dataclass(frozen=True, slots=True)
 class Poll:

@@ -21,6 +21,9 @@ LIQUID_ELECTION = Rules(
 )
 
 
+HANDED_ON = frozenset(("casters", "cycles", "lost"))
+
+
 class LiquidElected(Elected):
     """Whom the voters elected, and who voted for whom.
 
@@ -33,6 +36,10 @@ class LiquidElected(Elected):
     casters: Mapping[str, str] = {}
     cycles: tuple[tuple[str, ...], ...] = ()
     lost: tuple[str, ...] = ()
+
+    def content(self) -> dict[str, object]:
+        """What it says; nothing of handed-on and lost votes where there are none."""
+        return {name: value for name, value in super().content().items() if value or name not in HANDED_ON}
 
 
 class LiquidElection(Election):

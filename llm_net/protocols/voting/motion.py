@@ -53,6 +53,10 @@ class Resolution(Outcome):
     abstain: Weight = 0
     votes: Mapping[str, Side] = {}
 
+    def content(self) -> dict[str, object]:
+        """What it says; nothing of single votes where they are secret."""
+        return {name: value for name, value in super().content().items() if value or name != "votes"}
+
 
 MOTION = Rules(
     "motion",

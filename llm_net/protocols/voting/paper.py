@@ -144,6 +144,10 @@ class Paper(Question):
     candidates: Names
     trustees: tuple[str, ...] = ()
 
+    def content(self) -> dict[str, object]:
+        """What it says; nothing of trustees where there are none."""
+        return {name: value for name, value in super().content().items() if value or name != "trustees"}
+
     def marks(self) -> JsonSchema:
         """What the mark may be."""
         raise NotImplementedError(f"{type(self).__name__} does not say what may stand on it; define `marks`")
