@@ -163,7 +163,7 @@ class Election(InteractionProtocol):
     async def _poll(self, message: Message, candidates: tuple[str, ...]) -> Poll:
         """Ask the members."""
         if self.ties is not None:
-            self.ties.rank(candidates)  # raises for an order that leaves somebody out, while there is time to mend it
+            self.ties.rank(candidates)  # raises for an order that leaves somebody out, before anybody is asked
         papers = {member.id: self._paper(message, candidates, member) for member in self}
         weights = {id: self.weights.get(id, 1) for id in papers}
         answers = await self.collect(papers.values())

@@ -107,6 +107,8 @@ class Motion(InteractionProtocol):
 
     async def _divide(self, message: Message) -> Resolution:
         """Ask the members, and count."""
+        if self.ties is not None:
+            self.ties.rank(SIDES)  # raises for an order that leaves one out, before anybody is asked
         weights = {member.id: self.weights.get(member.id, 1) for member in self}
         answers = await self.collect(Decide(body=message.body, receiver=member, reply_to=message) for member in self)
         votes = {id: decision.vote for id, decision in answers.of(Decision).items()}

@@ -76,7 +76,7 @@ MARKS: Mapping[Tally, tuple[tuple[Mark, ...], str]] = {
         ),
         "Nashville",
     ),
-    "score": (  # miles, turned into points from 0 to 10
+    "score": (
         (
             {"Memphis": 10, "Nashville": 4, "Chattanooga": 2, "Knoxville": 0},
             {"Memphis": 0, "Nashville": 10, "Chattanooga": 4, "Knoxville": 2},
@@ -108,7 +108,8 @@ MARKS: Mapping[Tally, tuple[tuple[Mark, ...], str]] = {
         "Nashville",
     ),
 }
-"""What the voters near each city write, as in Wikipedia's articles on these rules or, for credits, as they might."""
+"""What the voters near each city write: nearer is better. Wikipedia's articles on approval (of two), score, STAR and majority
+judgement elect Nashville as well, on such ballots."""
 
 
 @pytest.mark.parametrize(("tally", "marks", "capital"), [(tally, *example) for tally, example in MARKS.items()])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from llm_net import GenAgent, Message, simulation
+from llm_net.errors import AgentFailed
 from llm_net.protocols.acts import Refuse
 from llm_net.protocols.tie import Order
 from llm_net.protocols.voting.motion import Decide, Decision, Motion, Resolution, Resolve, Side
@@ -67,6 +68,11 @@ def test_a_tie_is_a_result_unless_a_rule_was_declared(favoured: Side, verdict: V
 
     assert (unruled.verdict, ruled.verdict) == ("tied", verdict)
     assert unruled.ties == ruled.ties == ("yes", "no")
+
+
+def test_a_rule_for_ties_that_leaves_a_side_out_is_an_error_before_anybody_is_asked() -> None:
+    with pytest.raises(AgentFailed, match="does not name 'yes'"):
+        resolved(Motion(agents=members(["yes"]), ties=Order(("no",))))
 
 
 def test_without_a_quorum_nothing_is_resolved() -> None:
