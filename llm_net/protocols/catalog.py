@@ -19,6 +19,9 @@ from llm_net.protocols.fipa.request_when import REQUEST_WHEN
 from llm_net.protocols.fipa.subscribe import SUBSCRIBE
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.rules import Rules
+from llm_net.protocols.voting.election import ELECTION, Election
+from llm_net.protocols.voting.liquid import LIQUID_ELECTION, LiquidElection
+from llm_net.protocols.voting.motion import MOTION, Motion
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,5 +75,8 @@ CATALOG: Final[Mapping[str, Entry]] = _by_name(
     Entry("fipa", ITERATED_CONTRACT_NET, IteratedContractNet, "iterated-contract-net"),
     Entry("fipa", BROKERING, Broker, "brokering"),
     Entry("fipa", RECRUITING, Recruiter, "brokering"),
+    Entry("voting", ELECTION, Election, "election"),
+    Entry("voting", LIQUID_ELECTION, LiquidElection, "liquid-election"),
+    Entry("voting", MOTION, Motion, "motion"),
 )
 """By name, families together."""

@@ -284,8 +284,10 @@ def _object(text: str) -> dict[str, JsonValue]:
 
 
 def _choices(schema: JsonSchema) -> str:
+    """The choices, where they fit on a line."""
     choices = schema.get("enum")
-    return f" ({', '.join(map(str, choices))})" if isinstance(choices, list) else ""
+    told = f" ({', '.join(map(str, choices))})" if isinstance(choices, list) else ""
+    return told if len(told) <= 120 else ""
 
 
 def _value(line: str, schema: JsonSchema) -> JsonValue:

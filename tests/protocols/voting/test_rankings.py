@@ -184,6 +184,29 @@ def test_all_but_minimax_elect_members_of_the_smith_set(election: Election) -> N
         assert "minimax" in name or smith.issuperset(rule(*election).winners), name
 
 
+def naive_margin(one: str, other: str, cast: list[Ranking]) -> int:
+    """Ballots that rank one above the other, less those the other way, place by place."""
+
+    def place(name: str, ballot: Ranking) -> int:
+        return next((index for index, rank in enumerate(ballot.ranks) if name in rank), len(ballot.ranks))
+
+    lead = [place(other, ballot) - place(one, ballot) for ballot in cast]
+    return sum(int(ballot.weight) * ((ahead > 0) - (ahead < 0)) for ballot, ahead in zip(cast, lead, strict=True))
+
+
+@given(elections())
+def test_copeland_and_minimax_agree_with_duels_held_one_by_one(election: Election) -> None:
+    names, cast = election
+    margins = {one: [naive_margin(one, other, cast) for other in names if other != one] for one in names}
+    wins = {one: sum(2 * (margin > 0) + (margin == 0) for margin in margins[one]) for one in names}
+    defeats = {one: max((-margin for margin in margins[one] if margin < 0), default=0) for one in names}
+
+    assert set(copeland(pairwise(names, cast)).winners) == {one for one in names if wins[one] == max(wins.values())}
+    assert set(minimax(pairwise(names, cast)).winners) == {
+        one for one in names if defeats[one] == min(defeats.values())
+    }
+
+
 @given(elections(), st.sampled_from(MEASURES))
 def test_schulze_agrees_with_the_strength_of_all_paths(election: Election, by: Strength) -> None:
     duels = pairwise(*election)
