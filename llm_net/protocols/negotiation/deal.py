@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from itertools import product
 from typing import Annotated, Final, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from llm_net.message import Message
 from llm_net.protocols.outcome import Outcome
@@ -26,6 +27,12 @@ Issues: TypeAlias = Annotated[
 
 Deal: TypeAlias = Mapping[str, str]
 """A value for each issue."""
+
+Points: TypeAlias = Annotated[Decimal, Field(allow_inf_nan=False), WithJsonSchema({"type": "number"})]
+"""What something is worth to a party, in a unit of its own. Exact, so that what ties, ties for everybody."""
+
+Worth: TypeAlias = Mapping[str, Mapping[str, Points]]
+"""Of each issue, what each of its values is worth to a party; a deal is worth the sum."""
 
 
 NONE: Final = "no agreement"

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, TypeAlias
 
-from pydantic import Field, WithJsonSchema
+from pydantic import Field
 
 from llm_net.base import GenAgent
 from llm_net.protocols.money import ZERO
 from llm_net.protocols.negotiation.alternating_offers import Accept, FirstTurn, Leave, NextTurn, Offer, Turn
+from llm_net.protocols.negotiation.bargaining_table import Reveal, Wishes
 from llm_net.protocols.negotiation.concession import aspiration
-from llm_net.protocols.negotiation.deal import Deal, deals
-
-Points: TypeAlias = Annotated[Decimal, Field(allow_inf_nan=False), WithJsonSchema({"type": "number"})]
-"""What something is worth to a party, in a unit of its own. Exact, so that what ties, ties for everybody."""
+from llm_net.protocols.negotiation.deal import Deal, Points, Worth, deals
 
 
 class Negotiator(GenAgent):
     """Negotiates for what is worth most to it, and gives way as time runs out, but never below its reservation.
 
-    It accepts what is worth as much as it aspires to at that time. Else it offers the deal that is worth as little more
-    than that as can be; of several, the one that has most in common with the offer that stands.
+    In alternating offers it accepts what is worth as much as it aspires to at that time. Else it offers the deal that is
+    worth as little more than that as can be; of several, the one that has most in common with the offer that stands. At a
+    bargaining table it says the truth.
 
     Args:
-        worth: of each issue, what each of its values is worth; a deal is worth the sum. For other utilities override `utility`.
+        worth: of each issue, what each of its values is worth; a deal is worth the sum. Where that is not
+            so, override `utility`.
         reservation: what no agreement is worth.
         exponent: how it gives way: 1 evenly, above 1 late, below 1 early; see `concession.aspiration`.
     """
 
-    worth: Mapping[str, Mapping[str, Points]]
+    worth: Worth
     reservation: Points = ZERO
     exponent: float = Field(default=1.0, gt=0)
 
@@ -46,6 +44,12 @@ class Negotiator(GenAgent):
         if isinstance(offer, Offer) and self.utility(message.offer) >= self._level(message):
             return Accept.reply(message)
         return offer
+
+    def reveal(self, message: Reveal) -> Wishes:
+        worth = {
+            issue: {value: self.worth[issue][value] for value in values} for issue, values in message.issues.items()
+        }
+        return Wishes.reply(message, worth=worth, reservation=self.reservation)
 
     def _offer(self, message: Turn, standing: Deal) -> Offer | Leave:
         level = self._level(message)
