@@ -8,8 +8,13 @@ from inspect import getdoc
 from typing import Final
 
 from llm_net.base import first_paragraph
+from llm_net.protocols.argumentation.dispute import DISPUTE, Dispute
 from llm_net.protocols.fipa.contract_net import CONTRACT_NET, ContractNet
 from llm_net.protocols.interaction import InteractionProtocol
+from llm_net.protocols.negotiation.alternating_offers import ALTERNATING_OFFERS, AlternatingOffers
+from llm_net.protocols.negotiation.bargaining_table import BARGAINING, BargainingTable
+from llm_net.protocols.negotiation.single_text import SINGLE_TEXT, SingleText
+from llm_net.protocols.negotiation.split_bargaining import SPLIT_BARGAINING, SplitBargaining
 from llm_net.protocols.rules import Rules
 
 
@@ -56,5 +61,10 @@ def _by_name(*entries: Entry) -> dict[str, Entry]:
 
 CATALOG: Final[Mapping[str, Entry]] = _by_name(
     Entry("fipa", CONTRACT_NET, ContractNet, "contract-net"),
+    Entry("negotiation", ALTERNATING_OFFERS, AlternatingOffers, "alternating-offers"),
+    Entry("negotiation", SPLIT_BARGAINING, SplitBargaining, "split-bargaining"),
+    Entry("negotiation", BARGAINING, BargainingTable, "bargaining"),
+    Entry("negotiation", SINGLE_TEXT, SingleText, "single-text"),
+    Entry("argumentation", DISPUTE, Dispute, "dispute"),
 )
 """By name, families together."""

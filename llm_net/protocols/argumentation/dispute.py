@@ -11,9 +11,10 @@ from llm_net.message import Message
 from llm_net.protocols.argumentation.extension import Extension, credulous, grounded, preferred, sceptical, stable
 from llm_net.protocols.argumentation.framework import Framework
 from llm_net.protocols.interaction import InteractionProtocol
-from llm_net.protocols.meta import exchange
+from llm_net.protocols.meta import completed
 from llm_net.protocols.outcome import Outcome
 from llm_net.protocols.question import Question
+from llm_net.protocols.rules import START, Rules
 from llm_net.schema import JsonSchema
 
 CLAIM: Final = "claim"
@@ -100,17 +101,20 @@ class Pass(Message):
     """Have nothing to add."""
 
 
-DISPUTE = exchange(
+DISPUTE = Rules(
     "dispute",
-    Floor,
-    Rebut,
-    Undercut,
-    Pass,
+    completed([
+        (START, "initiator", Floor, "asked"),
+        ("asked", "participant", Pass, "passed"),
+        ("asked", "participant", Rebut, "attacked"),
+        ("asked", "participant", Undercut, "attacked"),
+    ]),
     source="Dung 1995, On the acceptability of arguments; Pollock 1987, Defeasible reasoning (rebut and undercut); Prakken 2006, "
     "Formal systems for persuasion dialogue",
     initiator="chair",
     participant="debater",
-)
+    fallback=(Pass,),
+)  # fmt: skip
 
 
 class Dispute(InteractionProtocol):
@@ -157,10 +161,8 @@ class Dispute(InteractionProtocol):
                     if isinstance(answer, Rebut):
                         attacks += [(each, name) for each in answer.against]
                 passed = 0 if isinstance(answer, Attack) else passed + 1
-                if isinstance(answer, Attack | Pass):
-                    absent.pop(member.id, None)
-                else:
-                    absent.update(answers.absent or {member.id: "it refused"})
+                absent.pop(member.id, None)
+                absent.update(answers.absent)
                 if passed == len(self):
                     return self._verdict(message, arguments, speakers, attacks, absent)
         return self._verdict(message, arguments, speakers, attacks, absent)

@@ -131,7 +131,7 @@ class AlternatingOffers(InteractionProtocol):
         agreement = await self._negotiated(message, said)
         for id, last in said.items():
             if self[id].can_receive(Settled):
-                yield Settled(body=agreement.body, deal=agreement.deal, reply_to=last, receiver=self[id])
+                yield Settled.reply(last, body=agreement.body, deal=agreement.deal)
         yield agreement
 
     async def _negotiated(self, message: Negotiation, said: dict[str, Message]) -> Agreement:

@@ -11,12 +11,13 @@ from pydantic import Field
 
 from llm_net.message import Message
 from llm_net.protocols.interaction import InteractionProtocol
-from llm_net.protocols.meta import exchange
+from llm_net.protocols.meta import completed
 from llm_net.protocols.money import ZERO
 from llm_net.protocols.negotiation.bargaining import nash
 from llm_net.protocols.negotiation.deal import NONE, Agreement, Issues, Negotiation, Points, Worth, as_words, deals
 from llm_net.protocols.negotiation.problem import Problem
 from llm_net.protocols.question import Question
+from llm_net.protocols.rules import START, Rules
 from llm_net.protocols.tie import TieRule
 from llm_net.schema import JsonSchema
 
@@ -52,10 +53,9 @@ class Reveal(Question):
         return f"worth must give points to each value of each issue, and to nothing else: {told}."
 
 
-BARGAINING = exchange(
+BARGAINING = Rules(
     "bargaining",
-    Reveal,
-    Wishes,
+    completed([(START, "initiator", Reveal, "asked"), ("asked", "participant", Wishes, "revealed")]),
     source="Nash 1950, The bargaining problem; Kalai and Smorodinsky 1975; Kalai 1977",
     initiator="table",
     participant="party",
@@ -88,17 +88,16 @@ class BargainingTable(InteractionProtocol):
         issues, body = message.issues, message.body
         answers = await self.collect(Reveal(issues=issues, body=body, receiver=each, reply_to=message) for each in self)
         wishes = answers.of(Wishes)
-        absent = {**answers.absent, **{name: "it refused" for name in answers.given if name not in wishes}}
-        if not wishes or (absent and not self.ex_parte):
-            return Agreement.reply(message, body=NONE, absent=absent)
+        if not wishes or (answers.absent and not self.ex_parte):
+            return Agreement.reply(message, body=NONE, absent=answers.absent)
         named = {as_words(deal): deal for deal in deals(issues)}
         worth = {name: [_worth(each, deal) for each in wishes.values()] for name, deal in named.items()}
         fair = self.solution(Problem(worth, tuple(Fraction(each.reservation) for each in wishes.values())))
         tied = fair if len(fair) > 1 else ()
         if not fair or (tied and self.ties is None):
-            return Agreement.reply(message, body=NONE, ties=tied, absent=absent)
+            return Agreement.reply(message, body=NONE, ties=tied, absent=answers.absent)
         name = self.ties.rank(fair)[0] if self.ties is not None else fair[0]
-        return Agreement.reply(message, body=name, deal=named[name], ties=tied, absent=absent)
+        return Agreement.reply(message, body=name, deal=named[name], ties=tied, absent=answers.absent)
 
 
 def _worth(wishes: Wishes, deal: Mapping[str, str]) -> Fraction:

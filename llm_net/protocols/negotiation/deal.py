@@ -50,11 +50,11 @@ class Agreement(Outcome):
 
     Args:
         deal: None where they did not agree.
-        round: in which they came to an end; 0 where there are no rounds.
+        round: in which they came to an end.
     """
 
     deal: Deal | None = None
-    round: int = 0
+    round: int = 1
 
 
 def deals(issues: Issues) -> tuple[Deal, ...]:

@@ -8,7 +8,6 @@ from typing import ClassVar
 from pydantic import Field
 
 from llm_net.message import Message
-from llm_net.protocols.acts import Refuse
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import completed
 from llm_net.protocols.outcome import Outcome
@@ -84,16 +83,14 @@ SINGLE_TEXT = Rules(
     completed([
         (START, "initiator", Draft, "drafting"),
         ("drafting", "participant", Text, "drafted"),
-        ("drafting", "participant", Refuse, "refused"),
         (START, "initiator", Read, "reading"),
         ("reading", "participant", Accept, "accepted"),
         ("reading", "participant", Criticise, "criticised"),
-        ("reading", "participant", Refuse, "refused"),
     ]),
     source="Fisher 1978, International mediation: a working guide; Raiffa 1982, The art and science of negotiation, chapter 14",
     initiator="table",
     participant="member",
-    fallback=(Refuse,),
+    fallback=(Criticise,),
 )  # fmt: skip
 
 
@@ -147,7 +144,7 @@ class SingleText(InteractionProtocol):
                 accepted=accepted,
                 criticism={name: each.body for name, each in answers.of(Criticise).items()},
                 round=number,
-                absent={**answers.absent, **dict.fromkeys(answers.of(Refuse), "it refused")},
+                absent=answers.absent,
             )
             if outcome.adopted or not outcome.criticism:
                 break

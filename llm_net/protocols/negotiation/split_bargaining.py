@@ -9,7 +9,6 @@ from typing import Annotated, Any, ClassVar, Final, TypeAlias
 from pydantic import Field, WithJsonSchema
 
 from llm_net.message import Message
-from llm_net.protocols.acts import Refuse
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import completed
 from llm_net.protocols.outcome import Outcome
@@ -90,16 +89,14 @@ SPLIT_BARGAINING = Rules(
     completed([
         (START, "initiator", Divide, "dividing"),
         ("dividing", "participant", Keep, "offered"),
-        ("dividing", "participant", Refuse, "refused"),
         (START, "initiator", Consider, "considering"),
         ("considering", "participant", Take, "taken"),
         ("considering", "participant", Reject, "rejected"),
-        ("considering", "participant", Refuse, "refused"),
     ]),
     source="Rubinstein 1982, Perfect equilibrium in a bargaining model, Econometrica 50; Ståhl 1972, Bargaining theory",
     initiator="table",
     participant="party",
-    fallback=(Reject, Refuse),
+    fallback=(Reject,),
 )  # fmt: skip
 
 
@@ -107,8 +104,8 @@ class SplitBargaining(InteractionProtocol):
     """A whole is divided among its two members: a `Division`, answered by what is `Divided`.
 
     In the first round the first member says what it would keep, and the other takes the rest or rejects it; in the next
-    round they change places. What they get is worth less with each round. Whoever refuses, or gives no answer, ends it,
-    and nobody gets anything.
+    round they change places. What they get is worth less with each round. Who gives no answer ends it, and nobody
+    gets anything.
 
     Args:
         rounds: how many offers there are at most.
@@ -130,7 +127,7 @@ class SplitBargaining(InteractionProtocol):
             answers = await self.collect([divide])
             keep = answers.given.get(one)
             if not isinstance(keep, Keep):
-                return _nothing(message, number, answers.absent or {one: "it left"})
+                return _nothing(message, number, answers.absent)
             rest = ONE - keep.share
             consider = Consider(share=rest, reply_to=last[other], **self._round(message, number, other, one))
             answers = await self.collect([consider])
@@ -138,7 +135,7 @@ class SplitBargaining(InteractionProtocol):
             if isinstance(answer, Take):
                 return self._divided(message, number, {one: keep.share, other: rest})
             if not isinstance(answer, Reject):
-                return _nothing(message, number, answers.absent or {other: "it left"})
+                return _nothing(message, number, answers.absent)
             last = {one: keep, other: answer}
             one, other = other, one
         return _nothing(message, self.rounds, {})

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from llm_net import GenAgent, GenNetwork, Limits, Message, simulation
 from llm_net.errors import LimitReached
 from llm_net.journal import MemoryJournal
-from llm_net.protocols.acts import Refuse
 from llm_net.protocols.argumentation.dispute import Claim, Dispute, Floor, Pass, Rebut, Semantics, Undercut, Verdict
 
 BRIDGE = Claim(body="We build the bridge")
@@ -50,11 +49,6 @@ class Crashes(Debater):
 class BeatsTheAir(Debater):
     async def afloor(self, message: Floor) -> Message | None:
         return Undercut.reply(message, against=("claim", "the moon"), because="it is made of cheese")
-
-
-class Refuses(Debater):
-    async def afloor(self, message: Floor) -> Message | None:
-        return Refuse.reply(message)
 
 
 def judged(*debaters: GenAgent, semantics: Semantics = "grounded", rounds: int = 4) -> Verdict:
@@ -116,7 +110,6 @@ def test_what_falls_either_way_is_open_only_to_the_cautious() -> None:
         (Late, "no answer within 60 s"),
         (Crashes, "out of order"),
         (BeatsTheAir, "against must be some of claim, anna-1"),
-        (Refuses, "it refused"),
     ],
 )
 def test_who_gives_no_answer_passes(absent: type[Debater], why: str) -> None:

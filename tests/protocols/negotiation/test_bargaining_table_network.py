@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_net import GenAgent, Message, simulation
-from llm_net.protocols.acts import Refuse
 from llm_net.protocols.negotiation.bargaining import egalitarian, kalai_smorodinsky, nash, utilitarian
 from llm_net.protocols.negotiation.bargaining_table import BargainingTable, Reveal, Solution, Wishes
 from llm_net.protocols.negotiation.deal import Agreement, Negotiation, as_words, deals
@@ -68,11 +67,6 @@ class Vague(Silent):
         return Wishes.reply(message, worth={"price": {"5": Decimal(9)}})
 
 
-class Secretive(Silent):
-    async def areveal(self, message: Reveal) -> Message | None:
-        return Refuse.reply(message)
-
-
 def test_who_cares_more_about_the_paint_gets_it_and_the_price_is_split() -> None:
     agreement = settled(party("anna", BUYER), party("bob", SELLER))
 
@@ -109,7 +103,6 @@ def test_where_every_deal_is_somebodys_loss_there_is_none() -> None:
         (Late, "no answer within 60 s"),
         (Crashes, "out of order"),
         (Vague, "points to each value of each issue"),
-        (Secretive, "it refused"),
     ],
 )
 def test_without_all_wishes_there_is_no_deal_unless_it_is_made_without_the_absent(

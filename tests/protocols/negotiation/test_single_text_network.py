@@ -6,7 +6,6 @@ import pytest
 
 from llm_net import GenAgent, Message, simulation
 from llm_net.errors import AgentFailed
-from llm_net.protocols.acts import Refuse
 from llm_net.protocols.negotiation.single_text import Accept, Adoption, Criticise, Draft, Matter, Read, SingleText, Text
 
 
@@ -48,11 +47,6 @@ class Crashes(Party):
 class WritesItself(Party):
     async def aread(self, message: Read) -> Message:
         return Text.reply(message, body="All is mine")
-
-
-class Refuses(Party):
-    async def aread(self, message: Read) -> Message:
-        return Refuse.reply(message)
 
 
 def adopted(*members: GenAgent, text: str = "", rounds: int = 4, needed: int | None = None) -> Adoption:
@@ -103,7 +97,6 @@ def test_when_the_rounds_are_over_the_last_text_stands_criticised() -> None:
         (Late, "no answer within 60 s"),
         (Crashes, "out of order"),
         (WritesItself, "it may say accept, criticise"),
-        (Refuses, "it refused"),
     ],
 )
 def test_who_says_nothing_has_not_accepted(party: type[Party], why: str) -> None:
@@ -118,7 +111,7 @@ def test_who_says_nothing_has_not_accepted(party: type[Party], why: str) -> None
     assert enough.accepted == ("anna",)
 
 
-@pytest.mark.parametrize("way", ["silent", "empty", "breaks a rule", "refuses"])
+@pytest.mark.parametrize("way", ["silent", "empty", "breaks a rule"])
 def test_without_a_mediator_the_last_text_stays_as_it_is(way: str) -> None:
     class Poor(GenAgent):
         def draft(self, message: Draft) -> Message | None:
@@ -126,7 +119,6 @@ def test_without_a_mediator_the_last_text_stays_as_it_is(way: str) -> None:
                 "silent": None,
                 "empty": Text.reply(message),
                 "breaks a rule": Accept.reply(message),
-                "refuses": Refuse.reply(message),
             }[way]
 
     outcome = adopted(Poor(id="mira"), Party(id="anna", wants="no dogs"), text="We share the garden")

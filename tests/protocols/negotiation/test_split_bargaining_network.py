@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from llm_net import GenAgent, Message, simulation
 from llm_net.errors import AgentFailed
-from llm_net.protocols.acts import Refuse
 from llm_net.protocols.negotiation.alternating import deadline, rubinstein
 from llm_net.protocols.negotiation.patient import Patient
 from llm_net.protocols.negotiation.split_bargaining import (
@@ -76,11 +75,6 @@ class Greedy(Stubborn):
         return Keep.reply(message, share=Decimal(1))
 
 
-class Leaves(Stubborn):
-    async def aconsider(self, message: Consider) -> Message:
-        return Refuse.reply(message)
-
-
 def test_two_who_reckon_agree_at_once_on_rubinsteins_shares() -> None:
     outcome = divided(Patient(id="anna"), Patient(id="bob"), rounds=200)
 
@@ -140,7 +134,6 @@ def test_when_the_rounds_are_over_nobody_gets_anything() -> None:
         (Late, "no answer within 60 s"),
         (Crashes, "out of order"),
         (Greedy, "it may say take, reject"),
-        (Leaves, "it left"),
     ],
 )
 def test_without_an_answer_nobody_gets_anything(party: type[Stubborn], why: str) -> None:
