@@ -86,11 +86,13 @@ class BargainingTable(InteractionProtocol):
 
     async def anegotiation(self, message: Negotiation) -> Agreement:
         issues, body = message.issues, message.body
+        named = {as_words(deal): deal for deal in deals(issues)}
+        if self.ties is not None:
+            self.ties.rank(named)  # a rule that cannot rank them all is found before anybody is asked
         answers = await self.collect(Reveal(issues=issues, body=body, receiver=each, reply_to=message) for each in self)
         wishes = answers.of(Wishes)
         if not wishes or (answers.absent and not self.ex_parte):
             return Agreement.reply(message, body=NONE, absent=answers.absent)
-        named = {as_words(deal): deal for deal in deals(issues)}
         worth = {name: [_worth(each, deal) for each in wishes.values()] for name, deal in named.items()}
         fair = self.solution(Problem(worth, tuple(Fraction(each.reservation) for each in wishes.values())))
         tied = fair if len(fair) > 1 else ()
