@@ -13,6 +13,7 @@ from llm_net.protocols.fipa.contract_net import CONTRACT_NET, ContractNet
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.negotiation.alternating_offers import ALTERNATING_OFFERS, AlternatingOffers
 from llm_net.protocols.negotiation.bargaining_table import BARGAINING, BargainingTable
+from llm_net.protocols.negotiation.monotonic_concession import MONOTONIC_CONCESSION, MonotonicConcession
 from llm_net.protocols.negotiation.single_text import SINGLE_TEXT, SingleText
 from llm_net.protocols.negotiation.split_bargaining import SPLIT_BARGAINING, SplitBargaining
 from llm_net.protocols.rules import Rules
@@ -63,6 +64,7 @@ CATALOG: Final[Mapping[str, Entry]] = _by_name(
     Entry("fipa", CONTRACT_NET, ContractNet, "contract-net"),
     Entry("negotiation", ALTERNATING_OFFERS, AlternatingOffers, "alternating-offers"),
     Entry("negotiation", SPLIT_BARGAINING, SplitBargaining, "split-bargaining"),
+    Entry("negotiation", MONOTONIC_CONCESSION, MonotonicConcession, "monotonic-concession"),
     Entry("negotiation", BARGAINING, BargainingTable, "bargaining"),
     Entry("negotiation", SINGLE_TEXT, SingleText, "single-text"),
     Entry("argumentation", DISPUTE, Dispute, "dispute"),

@@ -14,14 +14,15 @@ from llm_net.protocols.outcome import Outcome
 from llm_net.schema import JsonSchema
 
 
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    """These values. Raises ValueError where one is there twice."""
     if len(set(values)) < len(values):
-        raise ValueError("an issue has each value once; leave out what is there twice")
+        raise ValueError("each value is there once; leave out what is there twice")
     return values
 
 
 Issues: TypeAlias = Annotated[
-    Mapping[str, Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_distinct)]], Field(min_length=1)
+    Mapping[str, Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(distinct)]], Field(min_length=1)
 ]
 """What has to be agreed on, and for each issue the values that it may have."""
 

@@ -37,11 +37,11 @@ class NegmasParty(GenAgent):
 
     Args:
         make: makes an `SAONegotiator` with its utility function, whose outcome space has the issues that are negotiated;
-            called once for each negotiation.
+            called once for each negotiation, one at a time.
     """
 
     make: Callable[[], object] = Field(exclude=True, repr=False)
-    _seats: dict[str, _Seat] = PrivateAttr(default_factory=dict)
+    _seat: tuple[str, _Seat] | None = PrivateAttr(default=None)  # with the conversation in which it sits there
 
     async def afirst_turn(self, message: FirstTurn) -> Message:
         return await self._answer(message, None)
@@ -53,11 +53,9 @@ class NegmasParty(GenAgent):
         parties = [member.id for member in self.network]
 
         def answer() -> dict[str, str] | str:
-            seat = self._seats.get(message.conversation)
-            if seat is None:
-                self._seats.clear()
-                seat = self._seats[message.conversation] = _Seat(self.make(), message, parties, self.id)
-            return seat.answer(message, standing)
+            if self._seat is None or self._seat[0] != message.conversation:
+                self._seat = message.conversation, _Seat(self.make(), message, parties, self.id)
+            return self._seat[1].answer(message, standing)
 
         said = await self.effect("negmas", answer, repeats="pure")
         if isinstance(said, dict):

@@ -10,10 +10,12 @@ from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.negotiation.alternating_offers import AlternatingOffers
 from llm_net.protocols.negotiation.bargaining_table import BargainingTable
 from llm_net.protocols.negotiation.deal import Agreement, Negotiation, problem_of
+from llm_net.protocols.negotiation.monotonic_concession import Haggle, MonotonicConcession, Settlement
 from llm_net.protocols.negotiation.single_text import Adoption, Matter, SingleText
 from llm_net.protocols.negotiation.split_bargaining import Divided, Division, SplitBargaining
 from tests.protocols.stage import Stage
 
+SCALE = ("40", "50", "60", "70")
 ISSUES = {"price": ("5", "6", "7"), "paint": ("red", "blue")}
 
 
@@ -38,6 +40,13 @@ def _check_division(network: InteractionProtocol, outcome: Message) -> None:
         assert not outcome.absent
 
 
+def _check_settlement(network: InteractionProtocol, outcome: Message) -> None:
+    assert isinstance(outcome, Settlement)
+    assert outcome.value in (None, *outcome.claims.values())
+    assert outcome.value is None or outcome.claims.keys() == {member.id for member in network}
+    assert outcome.round <= len(SCALE)
+
+
 def _check_adoption(network: InteractionProtocol, outcome: Message) -> None:
     assert isinstance(outcome, Adoption)
     parties = {member.id for member in network} - {"m0"}
@@ -58,6 +67,13 @@ STAGES = (
         lambda members: SplitBargaining(id="table", agents=members, rounds=4),
         lambda random: Division(body=f"cake {random.randrange(10)}"),
         _check_division,
+        members=2,
+    ),
+    Stage(
+        "monotonic-concession",
+        lambda members: MonotonicConcession(id="table", agents=members),
+        lambda random: Haggle(body=f"rug {random.randrange(10)}", scale=SCALE),
+        _check_settlement,
         members=2,
     ),
     Stage(
