@@ -596,11 +596,12 @@ class InvalidOutput(ModelError):
 
 @dataclass(eq=False)
 class MissingDependency(LlmNetError):
-    """An optional library is not installed."""
+    """An optional library is not installed. Without an extra of ours it is the user's own choice: see ADR 12."""
 
     package: str
     extra: str
     purpose: str
 
     def __str__(self) -> str:
-        return f"{self.purpose} needs {self.package}; install it with: pip install 'llm_net[{self.extra}]'"
+        install = f"'llm_net[{self.extra}]'" if self.extra else self.package
+        return f"{self.purpose} needs {self.package}; install it with: pip install {install}"

@@ -164,6 +164,10 @@ def test_a_sentence_is_one_line_and_names_the_facts(kind: type[LlmNetError]) -> 
             "tools of servers needs mcp; install it with: pip install 'llm_net[mcp]'",
         ),
         (
+            MissingDependency("negmas", "", "a negotiator of negmas"),
+            "a negotiator of negmas needs negmas; install it with: pip install negmas",
+        ),
+        (
             MailboxFull("anna", 3),
             "mailbox of 'anna' is full (3 messages); `yield` the message to wait for room, or slow down and send again",
         ),

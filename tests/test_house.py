@@ -50,6 +50,7 @@ HOMES = {
     "nats": {"llm_net/carriers/nats.py"},
     "ray": {"llm_net/places/ray.py"},
     "scipy": {"llm_net/protocols/auctions/milp.py"},
+    "negmas": {"llm_net/protocols/negotiation/negmas.py"},  # AGPL-3: no extra of ours installs it
     "pytest": {"llm_net/testing"},
     "click": {"llm_net/cli"},
     "rich": {"llm_net/cli", "llm_net/observe/progress.py"},

@@ -9,6 +9,7 @@ from typing import Final
 
 from llm_net.base import first_paragraph
 from llm_net.protocols.fipa.brokering import BROKERING, Broker
+from llm_net.protocols.argumentation.dispute import DISPUTE, Dispute
 from llm_net.protocols.fipa.contract_net import CONTRACT_NET, ContractNet
 from llm_net.protocols.fipa.iterated_contract_net import ITERATED_CONTRACT_NET, IteratedContractNet
 from llm_net.protocols.fipa.propose import PROPOSE
@@ -18,6 +19,11 @@ from llm_net.protocols.fipa.request import REQUEST
 from llm_net.protocols.fipa.request_when import REQUEST_WHEN
 from llm_net.protocols.fipa.subscribe import SUBSCRIBE
 from llm_net.protocols.interaction import InteractionProtocol
+from llm_net.protocols.negotiation.alternating_offers import ALTERNATING_OFFERS, AlternatingOffers
+from llm_net.protocols.negotiation.bargaining_table import BARGAINING, BargainingTable
+from llm_net.protocols.negotiation.monotonic_concession import MONOTONIC_CONCESSION, MonotonicConcession
+from llm_net.protocols.negotiation.single_text import SINGLE_TEXT, SingleText
+from llm_net.protocols.negotiation.split_bargaining import SPLIT_BARGAINING, SplitBargaining
 from llm_net.protocols.rules import Rules
 from llm_net.protocols.voting.election import ELECTION, Election
 from llm_net.protocols.voting.liquid import LIQUID_ELECTION, LiquidElection
@@ -78,5 +84,11 @@ CATALOG: Final[Mapping[str, Entry]] = _by_name(
     Entry("voting", ELECTION, Election, "election"),
     Entry("voting", LIQUID_ELECTION, LiquidElection, "liquid-election"),
     Entry("voting", MOTION, Motion, "motion"),
+    Entry("negotiation", ALTERNATING_OFFERS, AlternatingOffers, "alternating-offers"),
+    Entry("negotiation", SPLIT_BARGAINING, SplitBargaining, "split-bargaining"),
+    Entry("negotiation", MONOTONIC_CONCESSION, MonotonicConcession, "monotonic-concession"),
+    Entry("negotiation", BARGAINING, BargainingTable, "bargaining"),
+    Entry("negotiation", SINGLE_TEXT, SingleText, "single-text"),
+    Entry("argumentation", DISPUTE, Dispute, "dispute"),
 )
 """By name, families together."""
