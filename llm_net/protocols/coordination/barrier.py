@@ -14,7 +14,6 @@ from llm_net.protocols.meta import completed
 from llm_net.protocols.outcome import Outcome
 from llm_net.protocols.question import Question
 from llm_net.protocols.rules import START, Rules
-from llm_net.supervision import Directive
 
 
 class Meeting(Message):
@@ -90,8 +89,6 @@ class Barrier(InteractionProtocol):
     """
 
     rules: ClassVar = (BARRIER,)
-
-    supervision: Directive = Field(default="skip", exclude=True, repr=False)
 
     async def ameeting(self, message: Meeting) -> AsyncIterator[Message]:
         for phase in range(1, message.phases + 1):

@@ -16,7 +16,6 @@ from llm_net.protocols.meta import completed
 from llm_net.protocols.outcome import Answers
 from llm_net.protocols.rules import START, Rules
 from llm_net.protocols.tie import TieRule
-from llm_net.supervision import Directive
 
 
 class Challenge(Message):
@@ -142,7 +141,6 @@ class BullyElection(InteractionProtocol):
 
     rules: ClassVar = (BULLY_ELECTION,)
 
-    supervision: Directive = Field(default="skip", exclude=True, repr=False)
     ranks: TieRule | None = None
     rounds: int = Field(default=3, ge=1)
 

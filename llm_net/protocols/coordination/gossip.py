@@ -16,7 +16,6 @@ from llm_net.protocols.meta import completed
 from llm_net.protocols.outcome import Outcome
 from llm_net.protocols.question import Question
 from llm_net.protocols.rules import START, Rules
-from llm_net.supervision import Directive
 
 Versions: TypeAlias = Mapping[str, tuple[int, str]]
 """What somebody knows: of each topic the version, from 1, and what it says."""
@@ -171,7 +170,6 @@ class Gossip(InteractionProtocol):
 
     rules: ClassVar = (GOSSIP,)
 
-    supervision: Directive = Field(default="skip", exclude=True, repr=False)
     way: Way = "push-pull"
     rounds: int = Field(default=30, ge=0)
     wait: float = Field(default=1.0, gt=0)

@@ -16,7 +16,6 @@ from llm_net.protocols.outcome import Outcome
 from llm_net.protocols.question import Question
 from llm_net.protocols.rules import START, Rules
 from llm_net.schema import JsonSchema
-from llm_net.supervision import Directive
 
 
 class Subscribe(Message):
@@ -129,7 +128,6 @@ class PublishSubscribe(InteractionProtocol):
 
     rules: ClassVar = (PUBLISH_SUBSCRIBE,)
 
-    supervision: Directive = Field(default="skip", exclude=True, repr=False)
     subscriptions: list[Subscribe] = []
     """In the order in which they came."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from pydantic import Field
-
 from llm_net.base import GenAgent
 from llm_net.message import Message
 from llm_net.protocols.acts import Refuse
@@ -15,7 +13,6 @@ from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import completed
 from llm_net.protocols.rules import START, Rules
 from llm_net.protocols.tie import TieRule
-from llm_net.supervision import Directive
 
 
 class Nominate(Message):
@@ -118,7 +115,6 @@ class RingElection(InteractionProtocol):
 
     rules: ClassVar = (RING_ELECTION,)
 
-    supervision: Directive = Field(default="skip", exclude=True, repr=False)
     ranks: TieRule | None = None
 
     async def aelect(self, message: Elect) -> Message:
