@@ -26,7 +26,7 @@ class Meeting(Message):
     phases: int = Field(default=1, ge=1)
 
 
-class Await(Question):
+class Assemble(Question):
     """Say that you have arrived as soon as your part of this phase is done."""
 
     phase: int = Field(default=1, ge=1)
@@ -64,9 +64,9 @@ class Passage(Outcome):
 BARRIER = Rules(
     "barrier",
     completed([
-        (START, "initiator", Await, "awaited"),
-        ("awaited", "participant", Arrived, "arrived"),
-        ("awaited", "participant", Refuse, "refused"),
+        (START, "initiator", Assemble, "assembling"),
+        ("assembling", "participant", Arrived, "arrived"),
+        ("assembling", "participant", Refuse, "refused"),
         ("arrived", "initiator", Release, "released"),
         ("arrived", "initiator", Broken, "broken"),
     ]),
@@ -80,7 +80,7 @@ BARRIER = Rules(
 class Barrier(InteractionProtocol):
     """A barrier before which the members wait for each other: a `Meeting` is answered by a `Passage`.
 
-    In each phase all get an `Await`, which each answers by `Arrived` when it is there, however long its work takes. When all
+    In each phase all get an `Assemble`, which each answers by `Arrived` when it is there, however long its work takes. When all
     have, all get a `Release`, and the next phase begins. Where one is not there in time, those who are get a `Broken` that
     names it, and nobody goes on.
 
@@ -93,7 +93,7 @@ class Barrier(InteractionProtocol):
     async def ameeting(self, message: Meeting) -> AsyncIterator[Message]:
         for phase in range(1, message.phases + 1):
             answers = await self.collect(
-                Await(body=message.body, phase=phase, receiver=member, reply_to=message) for member in self
+                Assemble(body=message.body, phase=phase, receiver=member, reply_to=message) for member in self
             )
             arrived = answers.of(Arrived)
             absent = {**answers.absent, **dict.fromkeys(answers.of(Refuse), "it refused")}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_net import GenAgent, Message, simulation
+from llm_net import GenAgent, GenNetwork, Message, simulation
 from llm_net.protocols.acts import Refuse
 from llm_net.protocols.coordination.map_reduce import Combine, Combined, Job, Mapped, MapReduce, Part, Reduced
 from tests.protocols.coordination.members import Crashing, Late, Lying, Silent
@@ -145,15 +145,18 @@ def test_without_members_everything_is_missing() -> None:
 
 
 def test_two_jobs_at_once_do_not_mix() -> None:
-    network = MapReduce(id="crew", agents=[Worker(id=name, seconds=1) for name in "ab"])
+    class Boss(GenAgent):
+        async def arequest(self, message: Message) -> Message:
+            jobs = [Job(parts=tuple(parts), receiver="crew") for parts in ("uvw", "xy")]
+            return message.reply(body=", ".join(done.body for done in await self.gather(jobs)))
 
-    async def main() -> list[Message]:
-        async with network.run() as run:
-            for job in ("u v w", "x y"):
-                await run.send(Job(body=job, parts=tuple(job.split())))
-            return [message async for message in run if isinstance(message, Reduced)]
+    crew = MapReduce(id="crew", agents=[Worker(id=name, seconds=1) for name in "ab"])
+    firm = GenNetwork(id="firm", agents=[crew, Boss(id="boss")])
 
-    assert sorted(message.body for message in simulation.run(main())) == ["u v w", "x y"]
+    async def main() -> Message:
+        return await firm.aresult_of(Message(receiver="boss"))
+
+    assert simulation.run(main()).body == "u v w, x y"
 
 
 def test_a_crew_is_a_worker_of_another_crew() -> None:
