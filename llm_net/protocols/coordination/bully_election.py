@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import ClassVar
 
 from pydantic import Field
 
 from llm_net.base import GenAgent
+from llm_net.errors import AgentFailed, CallTimeout, Deadlock, DeliveryError, Unanswered
 from llm_net.message import Message
 from llm_net.protocols.acts import Refuse
-from llm_net.protocols.coordination.election import Announce, Begin, Elect, Elected, Leader, leader_by, summons
+from llm_net.protocols.coordination.election import Begin, Elect, Elected, Leader, Poll, leader_by, summons
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import completed
 from llm_net.protocols.outcome import Answers
@@ -25,7 +26,30 @@ class Challenge(Message):
 
 
 class Alive(Message):
-    """Say that you are there: you see to the election from here."""
+    """Say that you are there."""
+
+
+class TakeOver(Poll):
+    """Leave it to somebody who outranks you to find out who leads, and to tell you."""
+
+
+class Victory(Message):
+    """Say that you lead.
+
+    Args:
+        members: as in `Poll`.
+    """
+
+    election: str
+    members: tuple[str, ...]
+
+
+class Campaign(Poll):
+    """A member to itself: find out who leads."""
+
+
+class Won(Poll):
+    """A member to itself: nobody who outranks it answered."""
 
 
 BULLY_ELECTION = Rules(
@@ -36,7 +60,12 @@ BULLY_ELECTION = Rules(
         ("begun", "participant", Refuse, "refused"),
         (START, "initiator", Challenge, "challenged"),
         ("challenged", "participant", Alive, "alive"),
-        (START, "initiator", Announce, "announced"),
+        (START, "initiator", TakeOver, "taken over"),
+        ("taken over", "participant", Elected, "elected"),
+        (START, "initiator", Victory, "led"),
+        (START, "initiator", Poll, "polled"),
+        ("polled", "participant", Elected, "elected"),
+        ("polled", "participant", Refuse, "refused"),
     ]),
     source="Garcia-Molina 1982, Elections in a distributed computing system",
     initiator="speaker",
@@ -48,91 +77,94 @@ BULLY_ELECTION = Rules(
 class BullyElector(GenAgent):
     """A member that takes the lead where nobody who outranks it answers; subclass it to do more besides.
 
-    It challenges all who outrank it. If one is there, that one goes on; if none is, it leads, and tells all whom it outranks.
+    It challenges all who outrank it. The highest who answers takes over; where none does, it leads, and tells all others. One
+    that hears of a leader whom it outranks campaigns itself.
 
     Args:
         wait: seconds in which somebody who is there answers a challenge.
     """
 
+    # Handlers that wait leave the state alone: it is changed in steps that take no time, whose order is on record.
+
     concurrency: ClassVar[int] = 100
     """It answers challenges while it waits for the answers to its own."""
 
     wait: float = Field(default=1.0, gt=0)
+    election: str = ""
+    """The latest election of which it knows the end."""
     leader: str | None = None
-    """Who leads; None while that is not known."""
-    term: Begin | None = None
-    """The election of which it has heard last."""
-    cause: tuple[str, str] = ("", "")
-    """The last election in which it challenged others, and the id of the message that made it do so: that one alone does it
-    again where a run goes on that stopped there."""
-    early: list[Message] = []
-    """What others said of an election before this one had heard of it."""
+    """Who leads, by that one."""
 
-    async def abegin(self, message: Begin) -> AsyncIterator[Message]:
-        self.term, self.leader = message, None
-        early = [said for said in self.early if isinstance(said, (Challenge, Announce))]
-        if message.starts or any(isinstance(said, Challenge) and said.election == message.election for said in early):
-            async for said in self._campaign(message, message):
-                yield said
-        for said in early:
-            if isinstance(said, Announce) and said.election == message.election:
-                async for answer in self._hear(message, said):
-                    yield answer
-        self.early = []
+    async def abegin(self, message: Begin) -> Message:
+        return Elected.reply(message, leader=await self._campaign(message))
 
-    async def achallenge(self, message: Challenge) -> AsyncIterator[Message]:
-        yield Alive.reply(message)
-        if (term := self._term_of(message, message.election)) is not None:
-            async for said in self._campaign(term, message):
-                yield said
+    async def atake_over(self, message: TakeOver) -> Message:
+        return Elected.reply(message, leader=await self._campaign(message))
 
-    async def aannounce(self, message: Announce) -> AsyncIterator[Message]:
-        if (term := self._term_of(message, message.election)) is not None:
-            async for said in self._hear(term, message):
-                yield said
+    async def acampaign(self, message: Campaign) -> None:
+        await self._campaign(message)
 
-    def _term_of(self, message: Message, election: str) -> Begin | None:
-        if self.term is not None and self.term.election == election:
-            return self.term
-        self.early.append(message)
+    def challenge(self, message: Challenge) -> Message:
+        return Alive.reply(message)
+
+    def won(self, message: Won) -> Iterator[Message]:
+        if self._abides(message, self.id):
+            for name in message.members:
+                if name != self.id:
+                    yield Victory(election=message.election, members=message.members, receiver=name, reply_to=message)
+        yield message.reply()
+
+    def victory(self, message: Victory) -> Message | None:
+        rank, winner = message.members.index, message.sender
+        if winner is None or winner.id not in message.members:
+            return None
+        if rank(winner.id) < rank(self.id):
+            return Campaign(election=message.election, members=message.members, receiver=self, reply_to=message)
+        self._abides(message, winner.id)
         return None
 
-    async def _campaign(self, term: Begin, cause: Message) -> AsyncIterator[Message]:
-        if self.cause[0] == term.election and self.cause[1] != cause.id:
-            return
-        self.cause = term.election, cause.id
-        place = term.members.index(self.id)
-        above = [Challenge(election=term.election, receiver=name, reply_to=cause) for name in term.members[place + 1 :]]
-        failures: dict[Message, BaseException] = {}
-        answers = await self.gather(above, timeout=self.wait, failures=failures)
-        if any(isinstance(answer, Alive) for answer in answers):
-            return
-        self.leader = self.id
-        yield Elected.reply(term, leader=self.id)
-        for name in term.members[:place]:
-            yield Announce(election=term.election, leader=self.id, receiver=name, reply_to=cause)
+    def poll(self, message: Poll) -> Message:
+        if self.election != message.election:
+            return Refuse.reply(message, body="I do not know")
+        return Elected.reply(message, leader=self.leader)
 
-    async def _hear(self, term: Begin, message: Announce) -> AsyncIterator[Message]:
-        """Abide by who outranks this one; somebody else had better know that this one is there after all."""
-        if message.leader not in term.members:
-            return
-        rank = term.members.index
-        if rank(message.leader) < rank(self.id):
-            async for said in self._campaign(term, message):
-                yield said
-        elif self.leader is None:
-            self.leader = message.leader
-            yield Elected.reply(term, leader=message.leader)
-        elif rank(message.leader) > rank(self.leader):
-            self.leader = message.leader
+    def _abides(self, message: Won | Victory, leader: str) -> bool:
+        """Take somebody for the leader, unless somebody higher leads. Whether that is new."""
+        rank = message.members.index
+        if self.election == message.election and self.leader is not None and rank(leader) <= rank(self.leader):
+            return False
+        self.election, self.leader = message.election, leader
+        return True
+
+    async def _campaign(self, cause: Poll) -> str:
+        """Find out who leads; where it is this one, all others are told."""
+        election, members = cause.election, cause.members
+        challenges = [
+            Challenge(election=election, receiver=name, reply_to=cause)
+            for name in members[members.index(self.id) + 1 :]
+        ]
+        failures: dict[Message, BaseException] = {}
+        answers = await self.gather(challenges, timeout=self.wait, failures=failures)
+        there = [answer.sender for answer in answers if isinstance(answer, Alive)]
+        for superior in reversed(there):
+            take_over = TakeOver(election=election, members=members, receiver=superior, reply_to=cause)
+            try:
+                answer = await self.call(take_over, timeout=self.wait * len(members))
+            except (AgentFailed, CallTimeout, Deadlock, DeliveryError, Unanswered):
+                continue  # it is gone since
+            if isinstance(answer, Elected):
+                return answer.leader
+        await self.call(Won(election=election, members=members, receiver=self, reply_to=cause))
+        return self.id
 
 
 class BullyElection(InteractionProtocol):
     """Elects the highest member that is there: `Elect` is answered by the `Leader`.
 
-    Members are `BullyElector`s; those that are silent or crash are done without. Where one who is slow makes others disagree,
-    or a leader is gone, they begin again. With n members at most n(n - 1)/2 challenges are sent in a round, as many answers,
-    and n - 1 announcements, where nobody is taken for gone who is there.
+    Members are `BullyElector`s; those that are silent or crash are done without. At the end all are asked who leads. Where one
+    that is slow makes them disagree, or the leader is gone by then, they begin again. One of n members that begins and is
+    outranked by k sends k challenges; where all begin and nobody is gone, there are n(n - 1)/2, as many answers, and n - 1
+    messages by which the winner tells the others.
 
     Args:
         ranks: who outranks whom, the highest first; without a rule, the greater id does.
@@ -146,12 +178,21 @@ class BullyElection(InteractionProtocol):
 
     async def aelect(self, message: Elect) -> Message:
         members = [member.id for member in self]
-        begun, answers, leader = message, Answers(), None
+        starters, answers, leader = message.starters, Answers(), None
         for turn in range(1, self.rounds + 1):
-            answers = await self.collect(summons(begun, members, self.ranks, election=f"{message.id}/{turn}"))
+            told = summons(message, members, self.ranks, election=f"{message.id}/{turn}")
+            await self.collect(begin for begin in told if not starters or _to(begin) in starters)
+            answers = await self.collect(
+                Poll(election=begin.election, members=begin.members, receiver=_to(begin), reply_to=message)
+                for begin in told
+            )
             leader = leader_by(answers)
-            if leader in answers.of(Elected):
+            if leader in answers.of(Elected) and not answers.of(Refuse):
                 break
-            leader, begun = None, message.model_copy(update={"starters": ()})
-        absent = {**answers.absent, **dict.fromkeys(answers.of(Refuse), "it refused")}
-        return Leader.reply(message, leader=leader, absent=absent)
+            starters = ()
+        absent = {**answers.absent, **dict.fromkeys(answers.of(Refuse), "it does not know")}
+        return Leader.reply(message, leader=leader if leader in answers.of(Elected) else None, absent=absent)
+
+
+def _to(begin: Begin) -> str:
+    return "" if begin.receiver is None else begin.receiver.id

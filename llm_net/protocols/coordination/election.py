@@ -21,20 +21,16 @@ class Elect(Message):
     starters: tuple[str, ...] = ()
 
 
-class Begin(Question):
-    """Elect a leader with the others, and say who it is as soon as you know.
+class Poll(Question):
+    """Say who leads.
 
     Args:
         election: its id.
         members: all of them, the highest last: who stands behind you outranks you.
-        following: who stands next to you in a ring.
-        starts: whether you begin; else you wait until you hear of somebody else.
     """
 
     election: str
     members: tuple[str, ...]
-    following: str
-    starts: bool
 
     def fields_for(self, kind: type[Message]) -> Mapping[str, JsonSchema]:
         return {"leader": {"type": "string", "enum": [*self.members]}} if kind is Elected else {}
@@ -45,16 +41,21 @@ class Begin(Question):
         return None
 
 
+class Begin(Poll):
+    """Elect a leader with the others, and say who it is as soon as you know.
+
+    Args:
+        following: who stands next to you, where members stand in a ring.
+        starts: whether you begin; else you wait until you hear of somebody else.
+    """
+
+    following: str
+    starts: bool = True
+
+
 class Elected(Message):
     """Say who leads."""
 
-    leader: str
-
-
-class Announce(Message):
-    """Say that you lead, or pass on who does."""
-
-    election: str
     leader: str
 
 

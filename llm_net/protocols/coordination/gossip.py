@@ -105,12 +105,20 @@ GOSSIP = Rules(
 )  # fmt: skip
 
 
+class Recall(Message):
+    """A member to itself: what it knows, with this."""
+
+    news: Versions = {}
+
+
 class Gossiper(GenAgent):
     """A member that gossips; subclass it to make something of what it hears.
 
     What it knows only ever grows: a higher version takes the place of a lower one, and of two with one number the one that
-    says what comes later in the alphabet, so that all come to the same.
+    comes later in the alphabet, so that all come to the same.
     """
+
+    # The handler that waits leaves the state alone: it is changed in steps that take no time, whose order is on record.
 
     concurrency: ClassVar[int] = 100
     """It answers while it waits for an answer."""
@@ -118,11 +126,10 @@ class Gossiper(GenAgent):
     known: dict[str, tuple[int, str]] = {}
 
     async def aturn(self, message: Turn) -> AsyncIterator[Message]:
-        self._learn(message.news)
+        known = await self._recall(message, message.news)
         if message.peers:
-            pushes, pulls = message.way != "pull", message.way != "push"
             exchange = Exchange(
-                news=dict(self.known) if pushes else {}, known=versions_of(self.known) if pulls else None,
+                news=known if message.way != "pull" else {}, known=versions_of(known) if message.way != "push" else None,
                 receiver=self.random.choice(message.peers), reply_to=message,
             )  # fmt: skip
             try:
@@ -130,9 +137,13 @@ class Gossiper(GenAgent):
             except (AgentFailed, CallTimeout, Deadlock, DeliveryError, Unanswered):
                 pass  # another one next time
             else:
-                if isinstance(answer, News):
-                    self._learn(answer.news)
-        yield Turned.reply(message, known=versions_of(self.known))
+                if isinstance(answer, News) and answer.news:
+                    known = await self._recall(message, answer.news)
+        yield Turned.reply(message, known=versions_of(known))
+
+    def recall(self, message: Recall) -> Message:
+        self._learn(message.news)
+        return News.reply(message, news=dict(self.known))
 
     def exchange(self, message: Exchange) -> Message:
         known = message.known
@@ -144,10 +155,15 @@ class Gossiper(GenAgent):
         self._learn(message.news)
         return News.reply(message, news=news)
 
+    async def _recall(self, turn: Turn, news: Versions) -> Versions:
+        answer = await self.call(Recall(news=news, receiver=self, reply_to=turn))
+        assert isinstance(answer, News)
+        return answer.news
+
     def _learn(self, news: Versions) -> None:
         for topic, told in news.items():
-            if topic not in self.known or tuple(told) > self.known[topic]:
-                self.known[topic] = told[0], told[1]
+            if topic not in self.known or told > self.known[topic]:
+                self.known[topic] = told
 
 
 def versions_of(known: Versions) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from llm_net.base import GenAgent
 from llm_net.message import Message
 from llm_net.protocols.acts import Refuse
-from llm_net.protocols.coordination.election import Announce, Begin, Elect, Elected, Leader, leader_by, summons
+from llm_net.protocols.coordination.election import Begin, Elect, Elected, Leader, leader_by, summons
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import completed
 from llm_net.protocols.rules import START, Rules
@@ -20,6 +20,13 @@ class Nominate(Message):
 
     election: str
     candidate: str
+
+
+class Announce(Message):
+    """Pass on in the ring who leads."""
+
+    election: str
+    leader: str
 
 
 RING_ELECTION = Rules(
