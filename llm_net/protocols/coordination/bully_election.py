@@ -44,12 +44,18 @@ class Victory(Message):
     members: tuple[str, ...]
 
 
-class Campaign(Poll):
+class Campaign(Message):
     """A member to itself: find out who leads."""
 
+    election: str
+    members: tuple[str, ...]
 
-class Won(Poll):
+
+class Won(Message):
     """A member to itself: nobody who outranks it answered."""
+
+    election: str
+    members: tuple[str, ...]
 
 
 BULLY_ELECTION = Rules(
@@ -136,7 +142,7 @@ class BullyElector(GenAgent):
         self.election, self.leader = message.election, leader
         return True
 
-    async def _campaign(self, cause: Poll) -> str:
+    async def _campaign(self, cause: Poll | Campaign) -> str:
         """Find out who leads; where it is this one, all others are told."""
         election, members = cause.election, cause.members
         challenges = [

@@ -111,6 +111,12 @@ class Recall(Message):
     news: Versions = {}
 
 
+class Recalled(Message):
+    """A member to itself: what it knows now."""
+
+    known: Versions = {}
+
+
 class Gossiper(GenAgent):
     """A member that gossips; subclass it to make something of what it hears.
 
@@ -143,7 +149,7 @@ class Gossiper(GenAgent):
 
     def recall(self, message: Recall) -> Message:
         self._learn(message.news)
-        return News.reply(message, news=dict(self.known))
+        return Recalled.reply(message, known=dict(self.known))
 
     def exchange(self, message: Exchange) -> Message:
         known = message.known
@@ -157,8 +163,8 @@ class Gossiper(GenAgent):
 
     async def _recall(self, turn: Turn, news: Versions) -> Versions:
         answer = await self.call(Recall(news=news, receiver=self, reply_to=turn))
-        assert isinstance(answer, News)
-        return answer.news
+        assert isinstance(answer, Recalled)
+        return answer.known
 
     def _learn(self, news: Versions) -> None:
         for topic, told in news.items():

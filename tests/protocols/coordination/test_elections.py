@@ -223,4 +223,5 @@ def test_an_election_that_was_interrupted_anywhere_goes_on_to_the_same_leader() 
         lambda: BullyElection(id="r", agents=[BullyElector(id="b"), Crashing(id="c"), BullyElector(id="a")]),
         partial(Elect),
         every=3,
+        again=False,
     )
