@@ -145,7 +145,7 @@ def test_members_are_asked_what_they_want_to_hear_of() -> None:
     assert isinstance(end, Opened)
     assert end.subscribers == {"news/#": ("a",), "sports": ("b",)}
     assert end.absent == {"c": "it refused"}
-    told = outcome(broker, Publish(topic="news/town", sender="press"))
+    told = outcome(broker, Publish(topic="news/town", sender="press", receiver="broker"))
     assert isinstance(told, Published)
     assert told.heard == ("a",)
 
@@ -161,7 +161,7 @@ def test_a_member_that_is_no_use_keeps_nothing_from_the_others(kind: type[GenAge
     )
 
     end = outcome(broker, Opening(topics=("news/#", "sports")))
-    outcome(broker, Publish(topic="news/town", body="fair", sender="press"))
+    outcome(broker, Publish(topic="news/town", body="fair", sender="press", receiver="broker"))
 
     assert list(end.absent if isinstance(end, Opened) else ()) == ["no use"]
     assert reader.notes == ["news/town fair"]
@@ -188,7 +188,7 @@ def test_a_broker_subscribes_to_another_and_passes_on_what_it_hears() -> None:
     branch = Branch(id="branch", agents=[inner])
     broker = PublishSubscribe(id="broker", agents=[branch], subscriptions=[Subscribe(topic="news/#", sender="branch")])
 
-    outcome(broker, Publish(topic="news/town", body="fair", sender="press"))
+    outcome(broker, Publish(topic="news/town", body="fair", sender="press", receiver="broker"))
 
     assert reader.notes == ["news/town fair"]
 
@@ -268,7 +268,7 @@ def test_only_what_meets_all_conditions_is_told() -> None:
     broker = PublishSubscribe(id="broker", agents=[Reader(id="a")], subscriptions=[cheap_and_red])
 
     def heard(**facts: JsonValue) -> bool:
-        end = outcome(broker, Publish(topic="chairs", facts=facts, sender="press"))
+        end = outcome(broker, Publish(topic="chairs", facts=facts, sender="press", receiver="broker"))
         assert isinstance(end, Published)
         return bool(end.heard)
 
