@@ -23,9 +23,9 @@ from llm_net.protocols.coordination.coalition_formation import (
 )
 from llm_net.protocols.coordination.shapley import shapley
 from llm_net.protocols.tie import Order
+from tests.protocols.coordination.hearing import outcome
 from tests.protocols.coordination.members import Crashing, Late, Lying, Silent
 from tests.protocols.coordination.records import check_it_goes_on
-from tests.protocols.coordination.stage import outcome
 
 
 class Member(GenAgent):

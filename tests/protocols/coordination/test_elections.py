@@ -23,9 +23,9 @@ from llm_net.protocols.coordination.election import Begin, Elect, Elected, Leade
 from llm_net.protocols.coordination.leader import leader
 from llm_net.protocols.coordination.ring_election import Announce, Nominate, RingElection, RingElector
 from llm_net.protocols.tie import Order
+from tests.protocols.coordination.hearing import count, said
 from tests.protocols.coordination.members import Crashing, Late, Lying, Silent
 from tests.protocols.coordination.records import check_it_goes_on
-from tests.protocols.coordination.stage import count, said
 
 
 def rings(most: int) -> list[tuple[str, ...]]:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from llm_net import GenAgent
 from llm_net.protocols.coordination.gossip import Exchange, Gossip, Gossiper, News, Rumour, Spread, Way
+from tests.protocols.coordination.hearing import count, said
 from tests.protocols.coordination.members import Crashing, Late, Lying, Silent
 from tests.protocols.coordination.records import check_it_goes_on
-from tests.protocols.coordination.stage import count, said
 
 
 def spread(network: Gossip, root: Rumour, *, seed: int = 0) -> Spread:

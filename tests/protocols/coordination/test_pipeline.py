@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from llm_net import GenAgent, Message
 from llm_net.protocols.acts import Refuse
 from llm_net.protocols.coordination.pipeline import Batch, Finished, Item, Passed, Pipeline
+from tests.protocols.coordination.hearing import outcome, said
 from tests.protocols.coordination.members import Crashing, Late, Lying, Silent
 from tests.protocols.coordination.records import check_it_goes_on
-from tests.protocols.coordination.stage import outcome, said
 
 
 class Stage(GenAgent):

@@ -25,9 +25,9 @@ from llm_net.protocols.coordination.publish_subscribe import (
     Subscribe,
     Unsubscribe,
 )
+from tests.protocols.coordination.hearing import outcome, said
 from tests.protocols.coordination.members import Crashing, Late, Lying, Silent
 from tests.protocols.coordination.records import check_it_goes_on
-from tests.protocols.coordination.stage import outcome, said
 
 
 class Reader(GenAgent):

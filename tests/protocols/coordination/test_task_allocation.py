@@ -13,9 +13,9 @@ from llm_net.protocols.acts import Agree, Refuse
 from llm_net.protocols.coordination.allocation import longest_first
 from llm_net.protocols.coordination.task_allocation import Allocated, Allotment, Load, LoadQuery, TaskAllocation, Tasks
 from llm_net.protocols.tie import Order
+from tests.protocols.coordination.hearing import outcome, said
 from tests.protocols.coordination.members import Crashing, Late, Lying, Silent
 from tests.protocols.coordination.records import check_it_goes_on
-from tests.protocols.coordination.stage import outcome, said
 
 
 class Worker(GenAgent):
