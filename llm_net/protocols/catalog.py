@@ -8,6 +8,15 @@ from inspect import getdoc
 from typing import Final
 
 from llm_net.base import first_paragraph
+from llm_net.protocols.coordination.barrier import BARRIER, Barrier
+from llm_net.protocols.coordination.bully_election import BULLY_ELECTION, BullyElection
+from llm_net.protocols.coordination.coalition_formation import COALITION_FORMATION, CoalitionFormation
+from llm_net.protocols.coordination.gossip import GOSSIP, Gossip
+from llm_net.protocols.coordination.map_reduce import MAP_REDUCE, MapReduce
+from llm_net.protocols.coordination.pipeline import PIPELINE, Pipeline
+from llm_net.protocols.coordination.publish_subscribe import PUBLISH_SUBSCRIBE, PublishSubscribe
+from llm_net.protocols.coordination.ring_election import RING_ELECTION, RingElection
+from llm_net.protocols.coordination.task_allocation import TASK_ALLOCATION, TaskAllocation
 from llm_net.protocols.fipa.contract_net import CONTRACT_NET, ContractNet
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.rules import Rules
@@ -56,5 +65,14 @@ def _by_name(*entries: Entry) -> dict[str, Entry]:
 
 CATALOG: Final[Mapping[str, Entry]] = _by_name(
     Entry("fipa", CONTRACT_NET, ContractNet, "contract-net"),
+    Entry("coordination", MAP_REDUCE, MapReduce, "map-reduce"),
+    Entry("coordination", PIPELINE, Pipeline, "pipeline"),
+    Entry("coordination", BARRIER, Barrier, "barrier"),
+    Entry("coordination", RING_ELECTION, RingElection, "elections"),
+    Entry("coordination", BULLY_ELECTION, BullyElection, "elections"),
+    Entry("coordination", TASK_ALLOCATION, TaskAllocation, "task-allocation"),
+    Entry("coordination", COALITION_FORMATION, CoalitionFormation, "coalition-formation"),
+    Entry("coordination", PUBLISH_SUBSCRIBE, PublishSubscribe, "publish-subscribe"),
+    Entry("coordination", GOSSIP, Gossip, "gossip"),
 )
 """By name, families together."""
