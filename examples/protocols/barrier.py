@@ -28,6 +28,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -48,6 +49,7 @@ def network(model: Model | None = None) -> Barrier:
             id=name,
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions=f"You are {name}, who climbs a mountain. You speak in five words.",
+            settings=Settings(max_tokens=20),
             stepwise=True,  # one question at a time: small models choose better so
         )
         for name in SCRIPTS

@@ -25,6 +25,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 import sys
 
 from llm_net import GenAgent, Message
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -63,6 +64,7 @@ def network(model: Model | None = None) -> PublishSubscribe:
             id=name,
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions=f"You are {name}. You want to hear what is going on.",
+            settings=Settings(max_tokens=20),
             stepwise=True,  # one question at a time: small models choose better so
         )
         for name in SCRIPTS

@@ -48,7 +48,7 @@ class Allotment(Question):
 
 
 class Allocated(Outcome):
-    """Who has agreed to do which task.
+    """Who has agreed to do which task. Who is absent may have agreed to some, and to no more.
 
     Args:
         worker: of each task.
@@ -98,31 +98,34 @@ class TaskAllocation(InteractionProtocol):
     async def atasks(self, message: Tasks) -> Message:
         answers = await self.collect(LoadQuery(body=message.body, receiver=member, reply_to=message) for member in self)
         absent = {**answers.absent, **dict.fromkeys(answers.of(Refuse), "it refused")}
-        said: dict[str, Message] = dict(answers.of(Load))  # the last word of each who may get more
         loads = {name: load.hours for name, load in answers.of(Load).items()}
+        takers: dict[str, Message] = dict(answers.of(Load))  # who may get more, with the last word of each
         worker: dict[str, str] = {}
         left = dict(message.hours)
-        while left and said:
-            shared = longest_first(left, loads, ties=self.ties).worker
+        while left and takers:
+            shared = longest_first(left, {name: loads[name] for name in takers}, ties=self.ties).worker
             offered = {
                 name: {task: hours for task, hours in left.items() if shared[task] == name}
-                for name in said
+                for name in takers
                 if name in shared.values()
             }
             agreed = await self.collect(
-                Allotment.reply(said[name], body=message.body, tasks=tasks) for name, tasks in offered.items()
+                Allotment.reply(takers[name], body=message.body, tasks=tasks) for name, tasks in offered.items()
             )
             for name, tasks in offered.items():
                 answer = agreed.given.get(name)
                 if isinstance(answer, Agree):
-                    said[name] = answer
+                    takers[name] = answer
                     loads[name] += sum(tasks.values())
                     worker.update(dict.fromkeys(tasks, name))
                 else:
                     absent[name] = agreed.absent.get(name, "it refused")
-                    del said[name], loads[name]
+                    del takers[name]
             left = {task: hours for task, hours in left.items() if task not in worker}
-        done = set(worker.values())
-        told = {name: hours for name, hours in loads.items() if name in done}
-        in_order = {task: worker[task] for task in message.hours if task in worker}
-        return Allocated.reply(message, worker=in_order, loads=told, left=tuple(left), absent=absent)
+        return Allocated.reply(
+            message,
+            worker={task: worker[task] for task in message.hours if task in worker},
+            loads={name: hours for name, hours in loads.items() if name in worker.values()},
+            left=tuple(left),
+            absent=absent,
+        )
