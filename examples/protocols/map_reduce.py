@@ -48,7 +48,7 @@ def network(model: Model | None = None) -> MapReduce:
             id=name,
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions="You read letters to a newspaper. You answer in a few words.",
-            settings=Settings(max_tokens=20),
+            settings=Settings(max_tokens=12),
             stepwise=True,  # one question at a time: small models choose better so
         )
         for name in SCRIPTS

@@ -54,7 +54,7 @@ def network(model: Model | None = None) -> Pipeline:
             id=name,
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions=TRADES[name],
-            settings=Settings(max_tokens=20),
+            settings=Settings(max_tokens=12),
             stepwise=True,  # one question at a time: small models choose better so
         )
         for name in SCRIPTS

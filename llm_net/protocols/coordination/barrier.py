@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import ClassVar
 
 from pydantic import Field
@@ -90,7 +89,7 @@ class Barrier(InteractionProtocol):
 
     rules: ClassVar = (BARRIER,)
 
-    async def ameeting(self, message: Meeting) -> AsyncIterator[Message]:
+    async def ameeting(self, message: Meeting) -> Message:
         for phase in range(1, message.phases + 1):
             answers = await self.collect(
                 Assemble(body=message.body, phase=phase, receiver=member, reply_to=message) for member in self
@@ -98,10 +97,8 @@ class Barrier(InteractionProtocol):
             arrived = answers.of(Arrived)
             absent = {**answers.absent, **dict.fromkeys(answers.of(Refuse), "it refused")}
             if absent:
-                for arrival in arrived.values():
-                    yield Broken.reply(arrival, phase=phase, missing=tuple(absent))
-                yield Passage.reply(message, phases=phase - 1, waited=tuple(arrived), absent=absent)
-                return
-            for arrival in arrived.values():
-                yield Release.reply(arrival, phase=phase)
-        yield Passage.reply(message, phases=message.phases)
+                missing = tuple(absent)
+                await self.tell(Broken.reply(each, phase=phase, missing=missing) for each in arrived.values())
+                return Passage.reply(message, phases=phase - 1, waited=tuple(arrived), absent=absent)
+            await self.tell(Release.reply(each, phase=phase) for each in arrived.values())
+        return Passage.reply(message, phases=message.phases)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import ClassVar
 
 from pydantic import Field
@@ -117,7 +118,10 @@ class BullyElector(GenAgent):
         if self._abides(message, self.id):
             for name in message.members:
                 if name != self.id:
-                    yield Victory(election=message.election, members=message.members, receiver=name, reply_to=message)
+                    with suppress(DeliveryError):  # who has left need not know
+                        yield Victory(
+                            election=message.election, members=message.members, receiver=name, reply_to=message
+                        )
         yield message.reply()
 
     def victory(self, message: Victory) -> Message | None:

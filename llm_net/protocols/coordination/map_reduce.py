@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
@@ -15,9 +15,6 @@ from llm_net.protocols.meta import completed
 from llm_net.protocols.outcome import Outcome
 from llm_net.protocols.question import Question
 from llm_net.protocols.rules import START, Rules
-
-AT_ONCE: Final = 1_000
-"""Pieces that are under way at a time."""
 
 
 class Job(Message):
@@ -216,7 +213,8 @@ class MapReduce(InteractionProtocol):
     """
 
     rules: ClassVar = (MAP_REDUCE,)
-    concurrency: ClassVar[int] = AT_ONCE
+    concurrency: ClassVar[int] = 1_000
+    """It waits for so many members at a time."""
 
     fan: int | None = Field(default=None, ge=2)
     tries: int = Field(default=3, ge=1)

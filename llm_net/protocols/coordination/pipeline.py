@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from llm_net.errors import AgentFailed, CallTimeout, Deadlock, DeliveryError, Unanswered
 from llm_net.message import Message
-from llm_net.protocols.coordination.map_reduce import AT_ONCE
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import exchange
 from llm_net.protocols.outcome import Outcome
@@ -133,7 +132,8 @@ class Pipeline(InteractionProtocol):
     """
 
     rules: ClassVar = (PIPELINE,)
-    concurrency: ClassVar[int] = AT_ONCE
+    concurrency: ClassVar[int] = 1_000
+    """It waits for so many stages at a time."""
 
     batches: dict[str, Course] = {}
     """Those under way, by the id of their message. Kept for a run that goes on later."""

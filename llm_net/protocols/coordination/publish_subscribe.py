@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field, JsonValue
@@ -143,7 +143,7 @@ class PublishSubscribe(InteractionProtocol):
         ]
         return Inform.reply(message)
 
-    def publish(self, message: Publish) -> Iterator[Message]:
+    async def apublish(self, message: Publish) -> Message:
         publisher = message.sender
         heard = {
             each.sender: None
@@ -153,21 +153,23 @@ class PublishSubscribe(InteractionProtocol):
             and fits(each.topic, message.topic)
             and all(condition.holds(message.facts) for condition in each.where)
         }
-        for subscriber in heard:
-            yield Notify(
+        await self.tell(
+            Notify(
                 body=message.body, topic=message.topic, facts=message.facts,
                 publisher=publisher.id if publisher is not None else "", receiver=subscriber, reply_to=message,
-            )  # fmt: skip
-        yield Published.reply(message, heard=tuple(subscriber.id for subscriber in heard))
+            )
+            for subscriber in heard
+        )  # fmt: skip
+        return Published.reply(message, heard=tuple(subscriber.id for subscriber in heard))
 
-    async def aopening(self, message: Opening) -> AsyncIterator[Message]:
+    async def aopening(self, message: Opening) -> Message:
         answers = await self.collect(
             Invite(body=message.body, topics=message.topics, receiver=member, reply_to=message) for member in self
         )
         interests = answers.of(Interest)
         for name, interest in interests.items():
             self.subscriptions.append(Subscribe(topic=interest.topic, sender=name, receiver=self, reply_to=interest))
-        yield Opened.reply(
+        return Opened.reply(
             message,
             subscribers={
                 topic: tuple(name for name, interest in interests.items() if interest.topic == topic)
