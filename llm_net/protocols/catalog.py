@@ -10,6 +10,15 @@ from typing import Final
 from llm_net.base import first_paragraph
 from llm_net.protocols.fipa.brokering import BROKERING, Broker
 from llm_net.protocols.argumentation.dispute import DISPUTE, Dispute
+from llm_net.protocols.coordination.barrier import BARRIER, Barrier
+from llm_net.protocols.coordination.bully_election import BULLY_ELECTION, BullyElection
+from llm_net.protocols.coordination.coalition_formation import COALITION_FORMATION, CoalitionFormation
+from llm_net.protocols.coordination.gossip import GOSSIP, Gossip
+from llm_net.protocols.coordination.map_reduce import MAP_REDUCE, MapReduce
+from llm_net.protocols.coordination.pipeline import PIPELINE, Pipeline
+from llm_net.protocols.coordination.publish_subscribe import PUBLISH_SUBSCRIBE, PublishSubscribe
+from llm_net.protocols.coordination.ring_election import RING_ELECTION, RingElection
+from llm_net.protocols.coordination.task_allocation import TASK_ALLOCATION, TaskAllocation
 from llm_net.protocols.fipa.contract_net import CONTRACT_NET, ContractNet
 from llm_net.protocols.fipa.iterated_contract_net import ITERATED_CONTRACT_NET, IteratedContractNet
 from llm_net.protocols.fipa.propose import PROPOSE
@@ -90,5 +99,14 @@ CATALOG: Final[Mapping[str, Entry]] = _by_name(
     Entry("negotiation", BARGAINING, BargainingTable, "bargaining"),
     Entry("negotiation", SINGLE_TEXT, SingleText, "single-text"),
     Entry("argumentation", DISPUTE, Dispute, "dispute"),
+    Entry("coordination", MAP_REDUCE, MapReduce, "map-reduce"),
+    Entry("coordination", PIPELINE, Pipeline, "pipeline"),
+    Entry("coordination", BARRIER, Barrier, "barrier"),
+    Entry("coordination", RING_ELECTION, RingElection, "elections"),
+    Entry("coordination", BULLY_ELECTION, BullyElection, "elections"),
+    Entry("coordination", TASK_ALLOCATION, TaskAllocation, "task-allocation"),
+    Entry("coordination", COALITION_FORMATION, CoalitionFormation, "coalition-formation"),
+    Entry("coordination", PUBLISH_SUBSCRIBE, PublishSubscribe, "publish-subscribe"),
+    Entry("coordination", GOSSIP, Gossip, "gossip"),
 )
 """By name, families together."""
