@@ -47,7 +47,7 @@ def _voices(model: Model | None) -> list[Voice]:
             id=name,
             description=f"Knows {skill}",
             model=model or ScriptedModel(SCRIPTS[name]),
-            instructions=f"You are {name}. You know {skill}. Answer in one sentence.",
+            instructions=f"You are {name}. You know {skill}. You inform in one sentence.",
             stepwise=True,
             settings=Settings(max_tokens=40),
         )

@@ -49,7 +49,7 @@ def network(model: Model | None = None) -> IteratedContractNet:
         Voice(
             id=name,
             model=model or ScriptedModel(SCRIPTS[name]),
-            instructions=f"You lead a {name} band. You offer to play for a price in euros.",
+            instructions=f"You lead a {name} band. You offer to play, for a price in euros.",
             stepwise=True,
             settings=Settings(max_tokens=40),
         )

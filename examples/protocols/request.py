@@ -67,7 +67,7 @@ def network(model: Model | None = None) -> Fipa:
         Voice(
             id=name,
             model=model or ScriptedModel(SCRIPTS[name]),
-            instructions=f"You are {trade}. You are polite and answer in one short sentence.",
+            instructions=f"You are {trade}. You agree, and inform in one short sentence.",
             stepwise=True,
             settings=Settings(max_tokens=40),
         )

@@ -44,8 +44,8 @@ ITERATED_CONTRACT_NET = Rules(
     "fipa-iterated-contract-net",
     completed([
         (START, "initiator", Cfp, "called"),
-        ("called", "participant", Refuse, "refused"),
         ("called", "participant", Propose, "proposed"),
+        ("called", "participant", Refuse, "refused"),
         ("proposed", "initiator", Cfp, "called"),
         ("proposed", "initiator", RejectProposal, "rejected"),
         ("proposed", "initiator", AcceptProposal, "awarded"),

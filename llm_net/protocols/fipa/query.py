@@ -11,9 +11,9 @@ QUERY = Rules(
     completed([
         (START, "initiator", QueryIf, "asked"),
         (START, "initiator", QueryRef, "asked"),
-        ("asked", "participant", Refuse, "refused"),
-        ("asked", "participant", Agree, "agreed"),
         ("asked", "participant", Inform, "answered"),
+        ("asked", "participant", Agree, "agreed"),
+        ("asked", "participant", Refuse, "refused"),
         ("asked", "participant", Failure, "failed"),
         ("agreed", "participant", Inform, "answered"),
         ("agreed", "participant", Failure, "failed"),

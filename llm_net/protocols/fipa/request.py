@@ -10,9 +10,9 @@ REQUEST = Rules(
     "fipa-request",
     completed([
         (START, "initiator", Request, "asked"),
-        ("asked", "participant", Refuse, "refused"),
-        ("asked", "participant", Agree, "agreed"),
         ("asked", "participant", Inform, "done"),
+        ("asked", "participant", Agree, "agreed"),
+        ("asked", "participant", Refuse, "refused"),
         ("asked", "participant", Failure, "failed"),
         ("agreed", "participant", Inform, "done"),
         ("agreed", "participant", Failure, "failed"),

@@ -10,8 +10,8 @@ REQUEST_WHEN = Rules(
     "fipa-request-when",
     completed([
         (START, "initiator", RequestWhen, "asked"),
-        ("asked", "participant", Refuse, "refused"),
         ("asked", "participant", Agree, "agreed"),
+        ("asked", "participant", Refuse, "refused"),
         ("agreed", "participant", Inform, "done"),
         ("agreed", "participant", Failure, "failed"),
     ]),
