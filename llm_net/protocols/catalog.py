@@ -49,6 +49,7 @@ class Entry:
         network: the network that begins it; None where its members begin it themselves.
         page: its page in the how-to.
         example: its program in `examples/protocols`; "" where that is called like the page.
+        says: what it is, in a sentence; "" where its network says so.
     """
 
     family: str
@@ -56,11 +57,12 @@ class Entry:
     network: type[InteractionProtocol] | None
     page: str
     example: str = ""
+    says: str = ""
 
     @property
     def about(self) -> str:
         """What it is, in a sentence."""
-        told = first_paragraph(getdoc(self.network)) if self.network is not None else self.rules.source
+        told = self.says or (first_paragraph(getdoc(self.network)) if self.network is not None else self.rules.source)
         return f"{told.partition('. ')[0].rstrip('.')}."
 
     @property
@@ -81,11 +83,19 @@ def _by_name(*entries: Entry) -> dict[str, Entry]:
 
 
 CATALOG: Final[Mapping[str, Entry]] = _by_name(
-    Entry("fipa", REQUEST, None, "request"),
-    Entry("fipa", QUERY, None, "request"),
-    Entry("fipa", REQUEST_WHEN, None, "request"),
-    Entry("fipa", SUBSCRIBE, None, "subscribe"),
-    Entry("fipa", PROPOSE, None, "propose"),
+    Entry("fipa", REQUEST, None, "request", says="One asks another to do something, and hears what came of it"),
+    Entry("fipa", QUERY, None, "request", says="One asks another whether something is true, or which thing fits"),
+    Entry(
+        "fipa", REQUEST_WHEN, None, "request", says="One asks another to do something as soon as something else is true"
+    ),
+    Entry(
+        "fipa",
+        SUBSCRIBE,
+        None,
+        "subscribe",
+        says="One is told of something each time that it changes, until either ends it",
+    ),
+    Entry("fipa", PROPOSE, None, "propose", says="One would do something, and asks first whether it is wanted"),
     Entry("fipa", CONTRACT_NET, ContractNet, "contract-net"),
     Entry("fipa", ITERATED_CONTRACT_NET, IteratedContractNet, "iterated-contract-net"),
     Entry("fipa", BROKERING, Broker, "brokering"),
