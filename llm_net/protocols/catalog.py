@@ -8,7 +8,6 @@ from inspect import getdoc
 from typing import Final
 
 from llm_net.base import first_paragraph
-from llm_net.protocols.fipa.brokering import BROKERING, Broker
 from llm_net.protocols.argumentation.dispute import DISPUTE, Dispute
 from llm_net.protocols.coordination.barrier import BARRIER, Barrier
 from llm_net.protocols.coordination.bully_election import BULLY_ELECTION, BullyElection
@@ -19,6 +18,7 @@ from llm_net.protocols.coordination.pipeline import PIPELINE, Pipeline
 from llm_net.protocols.coordination.publish_subscribe import PUBLISH_SUBSCRIBE, PublishSubscribe
 from llm_net.protocols.coordination.ring_election import RING_ELECTION, RingElection
 from llm_net.protocols.coordination.task_allocation import TASK_ALLOCATION, TaskAllocation
+from llm_net.protocols.fipa.brokering import BROKERING, Broker
 from llm_net.protocols.fipa.contract_net import CONTRACT_NET, ContractNet
 from llm_net.protocols.fipa.iterated_contract_net import ITERATED_CONTRACT_NET, IteratedContractNet
 from llm_net.protocols.fipa.propose import PROPOSE
