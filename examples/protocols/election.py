@@ -24,6 +24,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -51,6 +52,7 @@ def network(model: Model | None = None) -> Election:
             id=name,
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions=f"You are {name}, a sailor who {wish}.",
+            settings=Settings(max_tokens=60),
             stepwise=True,  # one question at a time: small models choose better so
         )
         for name, wish in wishes.items()

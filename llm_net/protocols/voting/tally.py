@@ -126,8 +126,9 @@ def _followed(counted: Callable[[TieRule | None], Result], ties: TieRule | None)
 
 def _committee(candidates: Sequence[str], ballots: Sequence[Ranking], seats: int, ties: TieRule | None) -> Counted:
     """Several seats: who has one whatever ties bring is elected; the others who may get one tie for what is left."""
-    if not any(ballot.weight for ballot in ballots) and len(candidates) > seats:
-        return Counted(() if ties is None else ties.rank(candidates)[:seats], tuple(candidates))
+    if not any(ballot.weight for ballot in ballots) and len(candidates) > seats:  # too many ways for a count
+        chosen = () if ties is None else ties.rank(candidates)[:seats]
+        return Counted(tuple(name for name in candidates if name in chosen), tuple(candidates))
     try:
         every = stv(candidates, ballots, seats=seats, most=MOST)
     except ValueError as endless:

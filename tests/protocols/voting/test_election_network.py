@@ -252,6 +252,8 @@ def test_nobody_elects_nobody() -> None:
     outcome = held(Election(agents=[], tally="stv"))
 
     assert (outcome.winners, outcome.ties) == ((), DRINKS.candidates)
+    drawn = held(Election(agents=[], tally="stv", seats=2, ties=Order(("water", "tea", "coffee"))))
+    assert drawn.winners == ("tea", "water")
 
 
 @pytest.mark.parametrize("names", [(), ("tea", "tea"), ("",)])
