@@ -139,9 +139,10 @@ class Dispute(InteractionProtocol):
         arguments, speakers, attacks = {CLAIM: message.body}, dict[str, str](), list[tuple[str, str]]()
         last: dict[str, Message] = {}
         absent: dict[str, str] = {}
+        debaters = list(self)
         passed = 0
         for _ in range(self.rounds):
-            for member in self:
+            for member in debaters:
                 yours = tuple(name for name, speaker in speakers.items() if speaker == member.id)
                 floor = Floor(
                     body=message.body,
@@ -163,7 +164,7 @@ class Dispute(InteractionProtocol):
                 passed = 0 if isinstance(answer, Attack) else passed + 1
                 absent.pop(member.id, None)
                 absent.update(answers.absent)
-                if passed == len(self):
+                if passed == len(debaters):
                     return self._verdict(message, arguments, speakers, attacks, absent)
         return self._verdict(message, arguments, speakers, attacks, absent)
 

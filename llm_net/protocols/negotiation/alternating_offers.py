@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field
 
+from llm_net.base import GenAgent
 from llm_net.message import Message
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import completed
@@ -124,22 +125,27 @@ class AlternatingOffers(InteractionProtocol):
 
     rounds: int = Field(default=20, ge=1)
 
-    async def anegotiation(self, message: Negotiation) -> AsyncIterator[Message]:
-        if len(self) < 2:
+    async def anegotiation(self, message: Negotiation) -> Agreement:
+        parties = list(self)
+        if len(parties) < 2:
             raise ValueError(f"nobody negotiates alone, as in {self.id!r}; give it two members")
         said: dict[str, Message] = {}
-        agreement = await self._negotiated(message, said)
-        for id, last in said.items():
-            if self[id].can_receive(Settled):
-                yield Settled.reply(last, body=agreement.body, deal=agreement.deal)
-        yield agreement
+        agreement = await self._negotiated(message, parties, said)
+        await self.tell(
+            Settled.reply(said[party.id], body=agreement.body, deal=agreement.deal)
+            for party in parties
+            if party.id in said and party.can_receive(Settled)
+        )
+        return agreement
 
-    async def _negotiated(self, message: Negotiation, said: dict[str, Message]) -> Agreement:
+    async def _negotiated(
+        self, message: Negotiation, parties: Sequence[GenAgent], said: dict[str, Message]
+    ) -> Agreement:
         """How it ends. The last words of those who are still in are left in `said`."""
         offer: Offer | None = None
         accepted: tuple[str, ...] = ()
         for number in range(1, self.rounds + 1):
-            for party in self:
+            for party in parties:
                 turn = self._turn(
                     message, number, offer, accepted, reply_to=said.pop(party.id, message), receiver=party
                 )
@@ -153,7 +159,7 @@ class AlternatingOffers(InteractionProtocol):
                     left = answers.absent or {party.id: "it left"}
                     return Agreement.reply(message, body=NONE, round=number, absent=left)
                 said[party.id] = answer
-                if offer is not None and len(accepted) == len(self) - 1:
+                if offer is not None and len(accepted) == len(parties) - 1:
                     return Agreement.reply(message, body=as_words(offer.deal), deal=offer.deal, round=number)
         return Agreement.reply(message, body=NONE, round=self.rounds)
 

@@ -29,8 +29,13 @@ Issues: TypeAlias = Annotated[
 Deal: TypeAlias = Mapping[str, str]
 """A value for each issue."""
 
-Points: TypeAlias = Annotated[Decimal, Field(allow_inf_nan=False), WithJsonSchema({"type": "number"})]
-"""What something is worth to a party, in a unit of its own. Exact, so that what ties, ties for everybody."""
+Points: TypeAlias = Annotated[
+    Decimal,
+    Field(ge=-(10**9), le=10**9, decimal_places=30, allow_inf_nan=False),
+    WithJsonSchema({"type": "number"}),
+]
+"""What something is worth to a party, in a unit of its own. Exact, so that what ties, ties for everybody; within bounds, so
+that one number cannot take up all memory."""
 
 Worth: TypeAlias = Mapping[str, Mapping[str, Points]]
 """Of each issue, what each of its values is worth to a party; a deal is worth the sum."""

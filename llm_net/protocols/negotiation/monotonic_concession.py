@@ -103,9 +103,9 @@ class MonotonicConcession(InteractionProtocol):
             raise ValueError(f"{self.id!r} has {len(self)} members; it takes two to haggle")
         scale = message.scale
         self.ties.rank(scale)  # a rule that cannot rank them all is found before anybody is asked
-        first, second = (member.id for member in self)
+        first, second = self
         claims: dict[str, str] = {}
-        last: dict[str, Message] = {first: message, second: message}
+        last: dict[str, Message] = {first.id: message, second.id: message}
         low, high = 0, len(scale) - 1
         number = 0
         while True:
@@ -114,10 +114,10 @@ class MonotonicConcession(InteractionProtocol):
                 Concede(
                     body=message.body,
                     open=scale[low : high + 1],
-                    mine=claims.get(me),
-                    theirs=claims.get(them),
-                    receiver=self[me],
-                    reply_to=last[me],
+                    mine=claims.get(me.id),
+                    theirs=claims.get(them.id),
+                    receiver=me,
+                    reply_to=last[me.id],
                 )
                 for me, them in ((first, second), (second, first))
             )
@@ -127,8 +127,8 @@ class MonotonicConcession(InteractionProtocol):
             told = {"claims": claims, "round": number, "absent": answers.absent}
             if len(claims) < 2 or claims == before:
                 return Settlement.reply(message, body=NONE, **told)
-            low, high = scale.index(claims[first]), scale.index(claims[second])
+            low, high = scale.index(claims[first.id]), scale.index(claims[second.id])
             if low >= high:
-                passed = (claims[first], claims[second]) if low > high else ()
-                value = self.ties.rank(passed)[0] if passed else claims[first]
+                passed = (claims[first.id], claims[second.id]) if low > high else ()
+                value = self.ties.rank(passed)[0] if passed else claims[first.id]
                 return Settlement.reply(message, body=value, value=value, ties=passed, **told)

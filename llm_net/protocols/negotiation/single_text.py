@@ -113,28 +113,32 @@ class SingleText(InteractionProtocol):
     needed: int | None = Field(default=None, ge=1)
 
     async def amatter(self, message: Matter) -> Adoption:
-        parties = [member.id for member in self if member.id != self.mediator]
+        parties = [member for member in self if member.id != self.mediator]
         if self.mediator not in self or len(parties) < (self.needed or 1):
             raise ValueError(
                 f"{self.id!r} needs its mediator {self.mediator!r} and {self.needed or 1} parties; add them"
             )
-        last: dict[str, Message] = dict.fromkeys([self.mediator, *parties], message)
+        mediator = self[self.mediator]
+        last: dict[str, Message] = {member.id: message for member in self}
         outcome = Adoption.reply(message, body=message.text)
         for number in range(1, self.rounds + 1):
             text, criticism = outcome.body, outcome.criticism
             if not text or criticism:
-                to, before = self[self.mediator], last[self.mediator]
-                draft = Draft(body=message.body, text=text, criticism=criticism, receiver=to, reply_to=before)
+                draft = Draft(
+                    body=message.body,
+                    text=text,
+                    criticism=criticism,
+                    receiver=mediator,
+                    reply_to=last[mediator.id],
+                )
                 drafted = await self.collect([draft])
                 last.update(drafted.given)
                 text = next((each.body for each in drafted.of(Text).values()), "")
                 if not text:
-                    absent = drafted.absent or {self.mediator: "it wrote nothing"}
+                    absent = drafted.absent or {mediator.id: "it wrote nothing"}
                     return Adoption.reply(message, body=outcome.body, criticism=criticism, round=number, absent=absent)
             read = Read(body=message.body, text=text, round=number, rounds=self.rounds)
-            answers = await self.collect(
-                read.forward(self[party], sender=self, reply_to=last[party]) for party in parties
-            )
+            answers = await self.collect(read.forward(party, sender=self, reply_to=last[party.id]) for party in parties)
             last.update(answers.given)
             accepted = tuple(answers.of(Accept))
             outcome = Adoption.reply(

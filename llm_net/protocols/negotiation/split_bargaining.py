@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 from pydantic import Field, WithJsonSchema
 
+from llm_net.base import GenAgent
 from llm_net.message import Message
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import completed
@@ -120,31 +121,31 @@ class SplitBargaining(InteractionProtocol):
     async def adivision(self, message: Division) -> Divided:
         if len(self) != 2:
             raise ValueError(f"{self.id!r} has {len(self)} members; it takes two to divide")
-        last: dict[str, Message] = {member.id: message for member in self}
-        one, other = last
+        one, other = self
+        last: dict[str, Message] = {one.id: message, other.id: message}
         for number in range(1, self.rounds + 1):
-            divide = Divide(reply_to=last[one], **self._round(message, number, one, other))
+            divide = Divide(reply_to=last[one.id], **self._round(message, number, one, other))
             answers = await self.collect([divide])
-            keep = answers.given.get(one)
+            keep = answers.given.get(one.id)
             if not isinstance(keep, Keep):
                 return _nothing(message, number, answers.absent)
             rest = ONE - keep.share
-            consider = Consider(share=rest, reply_to=last[other], **self._round(message, number, other, one))
+            consider = Consider(share=rest, reply_to=last[other.id], **self._round(message, number, other, one))
             answers = await self.collect([consider])
-            answer = answers.given.get(other)
+            answer = answers.given.get(other.id)
             if isinstance(answer, Take):
-                return self._divided(message, number, {one: keep.share, other: rest})
+                return self._divided(message, number, {one.id: keep.share, other.id: rest})
             if not isinstance(answer, Reject):
                 return _nothing(message, number, answers.absent)
-            last = {one: keep, other: answer}
+            last = {one.id: keep, other.id: answer}
             one, other = other, one
         return _nothing(message, self.rounds, {})
 
-    def _round(self, message: Division, number: int, me: str, them: str) -> dict[str, Any]:
+    def _round(self, message: Division, number: int, me: GenAgent, them: GenAgent) -> dict[str, Any]:
         """What a question of this round says to one of the two."""
-        mine, theirs = self.discounts.get(me, USUAL), self.discounts.get(them, USUAL)
+        mine, theirs = self.discounts.get(me.id, USUAL), self.discounts.get(them.id, USUAL)
         told = {"body": message.body, "round": number, "rounds": self.rounds, "mine": mine, "theirs": theirs}
-        return {**told, "receiver": self[me]}
+        return {**told, "receiver": me}
 
     def _divided(self, message: Division, number: int, shares: Mapping[str, Decimal]) -> Divided:
         waited = number - 1

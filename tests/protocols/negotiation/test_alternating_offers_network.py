@@ -179,6 +179,18 @@ def test_nobody_negotiates_alone() -> None:
         Negotiation(issues={"price": ("5", "5")})
 
 
+def test_a_model_chooses_among_the_values_that_there_are() -> None:
+    turn = FirstTurn(issues=CAR.issues, round=1, rounds=1)
+
+    deal = turn.fields_for(Offer)["deal"]
+
+    assert deal["properties"] == {
+        "price": {"type": "string", "enum": ["5", "6", "7"]},
+        "paint": {"type": "string", "enum": ["red", "blue"]},
+    }
+    assert turn.fields_for(Leave) == {}
+
+
 # ------------------------------------------------------------------------------------------------ by rule
 
 

@@ -107,6 +107,29 @@ def test_more_outcomes_never_lower_the_least_gain_of_the_egalitarian_solution(
             assert min(larger.gains(after)) >= min(problem.gains(before))
 
 
+@given(problems(), st.data())
+def test_more_outcomes_never_lower_the_least_part_of_kalai_smorodinsky_unless_somebody_could_gain_more(
+    problem: Problem, data: st.DataObject
+) -> None:
+    """Their axiom of monotonicity, where the most that each could gain stays as it is."""
+    values = data.draw(st.tuples(*[st.integers(0, 7)] * len(problem.disagreement)))
+    larger = Problem({**problem.utilities, "one more": values}, problem.disagreement)
+
+    def most(of: Problem) -> list[int | Fraction]:
+        return [max(gains) for gains in zip(*(of.gains(name) for name in of.rational), strict=True)]
+
+    assume(problem.rational)
+    assume(most(larger) == most(problem))
+
+    def least(of: Problem, name: str) -> Fraction:
+        parts = [Fraction(gain) / best for gain, best in zip(of.gains(name), most(of), strict=True) if best]
+        return min(parts, default=Fraction(0))
+
+    for before in kalai_smorodinsky(problem):
+        for after in kalai_smorodinsky(larger):
+            assert least(larger, after) >= least(problem, before)
+
+
 def test_equally_good_outcomes_are_all_named() -> None:
     problem = problem_of((1, 2), (2, 1), (1, 1))
 

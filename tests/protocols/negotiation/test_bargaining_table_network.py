@@ -9,6 +9,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from llm_net import GenAgent, Message, simulation
 from llm_net.protocols.negotiation.bargaining import egalitarian, kalai_smorodinsky, nash, utilitarian
@@ -116,6 +117,12 @@ def test_without_all_wishes_there_is_no_deal_unless_it_is_made_without_the_absen
     assert without.deal == {"price": "6", "paint": "red"}
     assert why in together.absent["carla"]
     assert why in without.absent["carla"]
+
+
+@pytest.mark.parametrize("points", ["1E+999999999", "1E-999999999", "NaN", "-Infinity"])
+def test_points_that_would_take_up_all_memory_are_none(points: str) -> None:
+    with pytest.raises(ValidationError):
+        Wishes(worth={"price": {"5": Decimal(points)}})
 
 
 points = st.integers(0, 9)
