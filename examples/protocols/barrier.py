@@ -9,18 +9,18 @@ prints, with a script in place of a model (`--model local` takes the small one o
     guide → mia  assemble: Climb to the next camp phase=1
     guide → noor  assemble: Climb to the next camp phase=1
     guide → otto  assemble: Climb to the next camp phase=1
+    otto → guide  arrived: My feet hurt.
     mia → guide  arrived: What a view!
     noor → guide  arrived: The tea is on.
-    otto → guide  arrived: My feet hurt.
     guide → mia  release: phase=1
     guide → noor  release: phase=1
     guide → otto  release: phase=1
     guide → mia  assemble: Climb to the next camp phase=2
     guide → noor  assemble: Climb to the next camp phase=2
     guide → otto  assemble: Climb to the next camp phase=2
-    otto → guide  refuse: I go home.
     noor → guide  arrived: Who has the rope?
     mia → guide  arrived: Cold up here.
+    otto → guide  refuse: I go home.
     guide → mia  broken: phase=2, missing=('otto',)
     guide → noor  broken: phase=2, missing=('otto',)
     guide → ·  passage: absent={'otto': 'it refused'}, phases=1, waited=('mia', 'noor')
@@ -28,6 +28,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net import simulation
 from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
@@ -57,9 +58,13 @@ def network(model: Model | None = None) -> Barrier:
     return Barrier(id="guide", agents=climbers)
 
 
-def main(model: Model | None = None) -> None:
-    for message in network(model).receive(Meeting(body="Climb to the next camp", phases=3)):
+async def amain(model: Model | None) -> None:
+    async for message in network(model).areceive(Meeting(body="Climb to the next camp", phases=3)):
         print(message)
+
+
+def main(model: Model | None = None) -> None:
+    simulation.run(amain(model))  # the same order each time, however busy the machine is
 
 
 if __name__ == "__main__":

@@ -9,24 +9,25 @@ prints, with a script in place of a model (`--model local` takes the small one o
     agency → jo  appraise: Form bands teams=('jo', 'jo+kim', 'jo+lou', 'jo+kim+lou'), most=9
     agency → kim  appraise: Form bands teams=('kim', 'jo+kim', 'kim+lou', 'jo+kim+lou'), most=9
     agency → lou  appraise: Form bands teams=('lou', 'jo+lou', 'kim+lou', 'jo+kim+lou'), most=9
+    lou → agency  appraisal: brings={'lou': 2, 'jo+lou': 3, 'kim+lou': 2, 'jo+kim+lou': 6}
     jo → agency  appraisal: brings={'jo': 2, 'jo+kim': 5, 'jo+lou': 3, 'jo+kim+lou': 6}
     kim → agency  appraisal: brings={'kim': 1, 'jo+kim': 4, 'kim+lou': 1, 'jo+kim+lou': 6}
-    lou → agency  appraisal: brings={'lou': 2, 'jo+lou': 3, 'kim+lou': 2, 'jo+kim+lou': 6}
     agency → jo  team_offer: Form bands team=('jo', 'kim', 'lou'), worth='18', share='23/3'
     agency → kim  team_offer: Form bands team=('jo', 'kim', 'lou'), worth='18', share='17/3'
     agency → lou  team_offer: Form bands team=('jo', 'kim', 'lou'), worth='18', share='14/3'
-    jo → agency  agree: All of us!
     kim → agency  refuse: Not with Lou.
+    jo → agency  agree: All of us!
     lou → agency  agree: I bring the drums.
     agency → jo  team_offer: Form bands team=('jo', 'kim'), worth='9', share='5'
     agency → kim  team_offer: Form bands team=('jo', 'kim'), worth='9', share='4'
-    jo → agency  agree: Let us play.
     kim → agency  agree: Yes, Jo!
+    jo → agency  agree: Let us play.
     agency → ·  coalitions: teams=(('jo', 'kim'), ('lou',)), worth='11', shares={'jo': '5', 'kim': '4', 'lou': '2'}
 """
 
 import sys
 
+from llm_net import simulation
 from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
@@ -66,9 +67,13 @@ def network(model: Model | None = None) -> CoalitionFormation:
     return CoalitionFormation(id="agency", agents=musicians, most=9, ties=Lot(seed=7))
 
 
-def main(model: Model | None = None) -> None:
-    for message in network(model).receive(Alliance(body="Form bands")):
+async def amain(model: Model | None) -> None:
+    async for message in network(model).areceive(Alliance(body="Form bands")):
         print(message)
+
+
+def main(model: Model | None = None) -> None:
+    simulation.run(amain(model))  # the same order each time, however busy the machine is
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
-from llm_net import GenAgent, Message, handles
+from llm_net import GenAgent, Message, handles, simulation
 from llm_net.chat import Request, Settings, system, user
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
@@ -65,18 +65,22 @@ def ring() -> RingElection:
     )
 
 
-def main(model: Model | None = None) -> None:
-    for message in ring().receive(Elect()):
+async def amain(model: Model | None) -> None:
+    async for message in ring().areceive(Elect()):
         if isinstance(message, Nominate):
             print(f"in the ring goes the name of the {message.candidate}")
         if isinstance(message, Leader):
             print(f"the {message.leader} leads")
     ship = network(model)
-    end = ship.result_of(Elect(starters=("boy",)))
+    end = await ship.aresult_of(Elect(starters=("boy",)))
     assert isinstance(end, Leader)
     print(f"the {end.leader} leads, without the {', '.join(end.absent)}")
-    for message in ship.receive(Message(method="ask", body="What now?", receiver=end.leader)):
+    async for message in ship.areceive(Message(method="ask", body="What now?", receiver=end.leader)):
         print(message)
+
+
+def main(model: Model | None = None) -> None:
+    simulation.run(amain(model))  # the same order each time, however busy the machine is
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Map-reduce by its rules: letters to a newspaper are dealt to whoever is free, and put together in pairs.
 
-Ada has a cold and refuses her first letter; so Ben gets it when he is done with his own.
+Ada has a cold and refuses her first letter; so Cleo gets it when she is done with her own.
 
     python examples/protocols/map_reduce.py
 
@@ -9,11 +9,11 @@ prints, with a script in place of a model (`--model local` takes the small one o
     desk → ada  part: job='What is wrong?', part='The bus is always late.'
     desk → ben  part: job='What is wrong?', part='Our park needs benches.'
     desk → cleo  part: job='What is wrong?', part='Dogs bark all night.'
-    ben → desk  mapped: few benches
     cleo → desk  mapped: loud dogs
     ada → desk  refuse: I have a cold.
-    desk → ben  part: job='What is wrong?', part='The bus is always late.'
-    ben → desk  mapped: late buses
+    ben → desk  mapped: few benches
+    desk → cleo  part: job='What is wrong?', part='The bus is always late.'
+    cleo → desk  mapped: late buses
     desk → ada  combine: job='What is wrong?', results=('late buses', 'few benches')
     ada → desk  combined: late buses, few benches
     desk → ada  combine: job='What is wrong?', results=('late buses, few benches', 'loud dogs')
@@ -23,6 +23,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net import simulation
 from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
@@ -36,8 +37,8 @@ SCRIPTS = {
         *('{"act": "refuse"}', "I have a cold."),
         *('{"act": "combined"}', "late buses, few benches", '{"act": "combined"}', "buses, benches, dogs"),
     ],
-    "ben": ['{"act": "mapped"}', "few benches", '{"act": "mapped"}', "late buses"],
-    "cleo": ['{"act": "mapped"}', "loud dogs"],
+    "ben": ['{"act": "mapped"}', "few benches"],
+    "cleo": ['{"act": "mapped"}', "loud dogs", '{"act": "mapped"}', "late buses"],
 }
 
 
@@ -56,10 +57,14 @@ def network(model: Model | None = None) -> MapReduce:
     return MapReduce(id="desk", agents=readers, fan=2)
 
 
-def main(model: Model | None = None) -> None:
-    for message in network(model).receive(Job(body="What is wrong?", parts=LETTERS)):
+async def amain(model: Model | None) -> None:
+    async for message in network(model).areceive(Job(body="What is wrong?", parts=LETTERS)):
         if message.sender != message.receiver:  # the desk tells itself what to deal to whom
             print(message)
+
+
+def main(model: Model | None = None) -> None:
+    simulation.run(amain(model))  # the same order each time, however busy the machine is
 
 
 if __name__ == "__main__":

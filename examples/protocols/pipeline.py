@@ -14,9 +14,9 @@ prints, with a script in place of a model (`--model local` takes the small one o
     poet → kitchen  passed: Spring
     kitchen → cook  item: For the menu item='beans'
     kitchen → clerk  item: For the menu item='Spring'
+    clerk → kitchen  passed: Spring, 6 euros
     cook → kitchen  passed: stew of beans
     kitchen → poet  item: For the menu item='stew of beans'
-    clerk → kitchen  passed: Spring, 6 euros
     poet → kitchen  passed: Beans
     kitchen → clerk  item: For the menu item='Beans'
     clerk → kitchen  passed: Beans, 9 euros
@@ -25,6 +25,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net import simulation
 from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
@@ -62,10 +63,14 @@ def network(model: Model | None = None) -> Pipeline:
     return Pipeline(id="kitchen", agents=stages)
 
 
-def main(model: Model | None = None) -> None:
-    for message in network(model).receive(Batch(body="For the menu", items=("peas", "a boot", "beans"))):
+async def amain(model: Model | None) -> None:
+    async for message in network(model).areceive(Batch(body="For the menu", items=("peas", "a boot", "beans"))):
         if message.sender != message.receiver:  # the kitchen tells itself who is free
             print(message)
+
+
+def main(model: Model | None = None) -> None:
+    simulation.run(amain(model))  # the same order each time, however busy the machine is
 
 
 if __name__ == "__main__":

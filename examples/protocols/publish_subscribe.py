@@ -24,7 +24,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
-from llm_net import GenAgent, Message
+from llm_net import GenAgent, Message, simulation
 from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
@@ -73,7 +73,7 @@ def network(model: Model | None = None) -> PublishSubscribe:
     return PublishSubscribe(id="board", agents=[*asked, Listener(id="vera")], subscriptions=[cheap])
 
 
-def main(model: Model | None = None) -> None:
+async def amain(model: Model | None) -> None:
     board = network(model)
     news = [
         Publish(topic="sales/chairs", body="An old chair", facts={"euros": 15}, sender="shop", receiver="board"),
@@ -81,8 +81,12 @@ def main(model: Model | None = None) -> None:
         Publish(topic="weather", body="Rain at noon", sender="tower", receiver="board"),
     ]
     for root in [Opening(body="Hear of what is going on", topics=("sales/#", "weather")), *news]:
-        for message in board.receive(root):
+        async for message in board.areceive(root):
             print(message)
+
+
+def main(model: Model | None = None) -> None:
+    simulation.run(amain(model))  # the same order each time, however busy the machine is
 
 
 if __name__ == "__main__":

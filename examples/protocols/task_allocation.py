@@ -9,13 +9,13 @@ prints, with a script in place of a model (`--model local` takes the small one o
     flat → gus  load_query: Clean up
     flat → ed  load_query: Clean up
     flat → ivo  load_query: Clean up
+    ivo → flat  load: hours=0
     gus → flat  load: hours=3
     ed → flat  load: hours=3
-    ivo → flat  load: hours=0
     flat → gus  allotment: Clean up tasks={'beds': 1}
     flat → ivo  allotment: Clean up tasks={'dishes': 3}
-    gus → flat  agree: With music!
     ivo → flat  refuse: Not the dishes!
+    gus → flat  agree: With music!
     flat → ed  allotment: Clean up tasks={'dishes': 3}
     ed → flat  agree: If I must.
     flat → ·  allocated: absent={'ivo': 'it refused'}, worker={'dishes': 'ed', 'beds': 'gus'}, loads={'gus': 4, 'ed': 6}, left=()
@@ -23,6 +23,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net import simulation
 from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
@@ -52,10 +53,14 @@ def network(model: Model | None = None) -> TaskAllocation:
     return TaskAllocation(id="flat", agents=mates)
 
 
-def main(model: Model | None = None) -> None:
+async def amain(model: Model | None) -> None:
     chores = Tasks(body="Clean up", hours={"dishes": 3, "beds": 1})
-    for message in network(model).receive(chores):
+    async for message in network(model).areceive(chores):
         print(message)
+
+
+def main(model: Model | None = None) -> None:
+    simulation.run(amain(model))  # the same order each time, however busy the machine is
 
 
 if __name__ == "__main__":

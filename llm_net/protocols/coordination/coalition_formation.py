@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations
 from typing import Annotated, ClassVar, Final
@@ -148,21 +148,19 @@ class CoalitionFormation(InteractionProtocol):
             brought, absent = await self._appraised(message, members)
             members = tuple(name for name in members if name not in absent)
         worths = {team: brought.get(team, 0) if self.earns is None else self.earns(team) for team in _teams(members)}
-        # What cannot be: less than any division of all without it.
-        never = -1 - 2 * sum(abs(worth) for worth in worths.values())
+        partition: Partition = ()
+        shares: dict[str, Fraction] = {}
         ties: tuple[str, ...] = ()
         agreed: set[frozenset[str]] = set()
         refused: set[frozenset[str]] = set()
         for turn in range(self.rounds + 1):
             if turn == self.rounds:
                 refused |= {team for team in worths if len(team) > 1 and team not in agreed}
-            possible = {team: never if team in refused else worth for team, worth in worths.items()}
-            found = best_partitions(members, lambda team, now=possible: now[team]).partitions  # type: ignore[misc]
-            names = {_name(partition, members): partition for partition in found}
-            ties = tuple(names) if len(names) > 1 else ()
+            best = {_name(each, members): each for each in _best(members, worths, refused)}
+            ties = tuple(best) if len(best) > 1 else ()
             if ties and self.ties is None:
                 return Coalitions.reply(message, ties=ties, absent=absent)
-            partition = names[self.ties.rank(names)[0]] if self.ties is not None and ties else found[0]
+            partition = best[next(iter(best)) if self.ties is None else self.ties.rank(best)[0]]
             shares = _shares(partition, members, worths)
             asked = [team for team in partition if len(team) > 1 and team not in agreed]
             answers = await self.collect(
@@ -174,20 +172,19 @@ class CoalitionFormation(InteractionProtocol):
                 for name in _in_order(team, members)
             )  # fmt: skip
             joined = answers.of(Agree)
+            absent = {name: why for name, why in {**absent, **answers.absent}.items() if name not in joined}
             for team in asked:
-                (agreed if all(name in joined for name in team) else refused).add(team)
-            absent |= {name: why for name, why in answers.absent.items() if name in members}
+                (agreed if joined.keys() >= team else refused).add(team)
             if refused.isdisjoint(asked):
-                absent = {name: why for name, why in absent.items() if name not in joined}
-                return Coalitions.reply(
-                    message,
-                    teams=tuple(_in_order(team, members) for team in partition),
-                    worth=str(sum(worths[team] for team in partition)),
-                    shares={name: str(shares[name]) for name in members},
-                    ties=ties,
-                    absent=absent,
-                )
-        raise AssertionError("in the last round nobody is asked")
+                break
+        return Coalitions.reply(
+            message,
+            teams=tuple(_in_order(team, members) for team in partition),
+            worth=str(sum(worths[team] for team in partition)),
+            shares={name: str(shares[name]) for name in members},
+            ties=ties,
+            absent=absent,
+        )
 
     async def _appraised(
         self, message: Alliance, members: Sequence[str]
@@ -211,6 +208,14 @@ class CoalitionFormation(InteractionProtocol):
 def _teams(members: Sequence[str]) -> list[frozenset[str]]:
     """All there can be, the small ones first."""
     return [frozenset(team) for size in range(1, len(members) + 1) for team in combinations(members, size)]
+
+
+def _best(
+    members: Sequence[str], worths: Mapping[frozenset[str], int], refused: Collection[frozenset[str]]
+) -> tuple[Partition, ...]:
+    """The divisions that are worth most, of those without a team that was refused."""
+    least = -1 - 2 * sum(abs(worth) for worth in worths.values())  # one such team is worse than anything without
+    return best_partitions(members, lambda team: least if team in refused else worths[team]).partitions
 
 
 def _in_order(team: frozenset[str], members: Sequence[str]) -> tuple[str, ...]:
