@@ -43,10 +43,6 @@ class Answers:
         """The answers of one class."""
         return {id: answer for id, answer in self.given.items() if isinstance(answer, kind)}
 
-    def saying(self, act: str) -> dict[str, Message]:
-        """The answers of one verb, whatever their class."""
-        return {id: answer for id, answer in self.given.items() if answer.method == act}
-
     def __iter__(self) -> Iterator[Message]:
         return iter(self.given.values())
 

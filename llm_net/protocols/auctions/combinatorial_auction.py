@@ -197,5 +197,5 @@ class CombinatorialAuction(InteractionProtocol):
             payments=best.payments,
             unsold=tuple(item for item in message.items if not any(item in items for items in won.values())),
             ties=tied(ways),
-            absent={**answers.absent, **dict.fromkeys(answers.saying("refuse"), "it refused")},
+            absent={**answers.absent, **dict.fromkeys(answers.of(Refuse), "it refused")},
         )

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from llm_net.message import Message
 from llm_net.protocols.acts import AcceptProposal, Cfp, Inform, Propose, Refuse, RejectProposal
 from llm_net.protocols.auctions.dutch import DutchClock
-from llm_net.protocols.auctions.english_auction import PassOn, PriceCall, TakePrice
+from llm_net.protocols.auctions.english_auction import PriceCall, TakePrice
 from llm_net.protocols.auctions.sale import Sell, closings, left_after, sale_of
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import completed
@@ -44,7 +44,7 @@ DUTCH_AUCTION = Rules(
 class DutchAuction(InteractionProtocol):
     """A Dutch auction whose members are the bidders: a `Sell` to the network is answered by a `Sale`.
 
-    Bidders are told of the beginning, then get a `PriceCall` and answer by `TakePrice`, or by `PassOn` to wait for a lower one.
+    Bidders are told of the beginning, then get a `PriceCall` and answer by `TakePrice`, or by `Refuse` to wait for a lower one.
     Who takes the price first has the item for it; all are told. Who gives no answer is not called again.
 
     Args:
@@ -56,7 +56,7 @@ class DutchAuction(InteractionProtocol):
         ties: who is first of those who take the same price; without a rule, who stands first in the network.
     """
 
-    rules: ClassVar = (DUTCH_AUCTION.saying(PriceCall, TakePrice, PassOn),)
+    rules: ClassVar = (DUTCH_AUCTION.saying(PriceCall, TakePrice),)
 
     start: Amount
     decrement: Amount = Field(default=ZERO + 1, gt=0)
@@ -84,7 +84,7 @@ class DutchAuction(InteractionProtocol):
             )
             absent.update(answers.absent)
             said.update(answers.given)
-            takers = answers.saying("propose")
+            takers = answers.of(TakePrice)
             clock = clock.hear(self.ties.rank(takers) if self.ties is not None else tuple(takers))
         sale = sale_of(message, clock.award, Order(clock.award.winners), absent)
         self.budgets = left_after(sale, self.budgets)

@@ -31,12 +31,6 @@ class TakePrice(Propose):
     method: str = "propose"
 
 
-class PassOn(Refuse):
-    """Do not bid that price."""
-
-    method: str = "refuse"
-
-
 ENGLISH_AUCTION = Rules(
     "fipa-english-auction",
     completed([
@@ -63,7 +57,7 @@ ENGLISH_AUCTION = Rules(
 class EnglishAuction(InteractionProtocol):
     """An English auction whose members are the bidders: a `Sell` to the network is answered by a `Sale`.
 
-    Bidders are told of the beginning, then get a `PriceCall` and answer by `TakePrice` or `PassOn`. Of those who bid the price one
+    Bidders are told of the beginning, then get a `PriceCall` and answer by `TakePrice` or `Refuse`. Of those who bid the price one
     leads and is told by `AcceptProposal`, the others by `RejectProposal`; then all but the leader are called a higher one. Who
     does not bid is not called again. When nobody bids more the leader has the item for what it bid, and all are told.
 
@@ -76,7 +70,7 @@ class EnglishAuction(InteractionProtocol):
         calls: the hammer falls after so many at the latest.
     """
 
-    rules: ClassVar = (ENGLISH_AUCTION.saying(PriceCall, TakePrice, PassOn),)
+    rules: ClassVar = (ENGLISH_AUCTION.saying(PriceCall, TakePrice),)
 
     increment: Amount = Field(default=ZERO + 1, gt=0)
     reserve: Amount = ZERO
@@ -101,7 +95,7 @@ class EnglishAuction(InteractionProtocol):
             )
             absent.update(answers.absent)
             said.update(answers.given)
-            bids = answers.saying("propose")
+            bids = answers.of(TakePrice)
             outcry = outcry.hear(bids, self.ties)
             for name, bid in bids.items():
                 kind, told = (

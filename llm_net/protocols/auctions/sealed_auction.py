@@ -103,7 +103,7 @@ class SealedAuction(InteractionProtocol):
         )
         bids = answers.of(SealedBid)
         award = award_by(self.rule, [Bid(name, bid.amount) for name, bid in bids.items()], self.reserve)
-        absent = {**answers.absent, **dict.fromkeys(answers.saying("refuse"), "it refused")}
+        absent = {**answers.absent, **dict.fromkeys(answers.of(Refuse), "it refused")}
         sale = sale_of(message, award, self.ties, absent)
         self.budgets = left_after(sale, self.budgets)
         for closing in closings(sale, bids.values(), self):

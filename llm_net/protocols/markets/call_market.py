@@ -98,7 +98,7 @@ class CallMarket(InteractionProtocol):
             price=clearing.price,
             deals=tuple(Deal.of(trade, orders) for trade in clearing.trades),
             ties=_equals(clearing, orders),
-            absent={**answers.absent, **dict.fromkeys(answers.saying("refuse"), "it refused")},
+            absent={**answers.absent, **dict.fromkeys(answers.of(Refuse), "it refused")},
         )
 
 

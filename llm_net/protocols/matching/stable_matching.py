@@ -182,4 +182,4 @@ class StableMatching(InteractionProtocol):
 
 
 def _absent(answers: Answers) -> dict[str, str]:
-    return {**answers.absent, **dict.fromkeys(answers.saying("refuse"), "it refused")}
+    return {**answers.absent, **dict.fromkeys(answers.of(Refuse), "it refused")}

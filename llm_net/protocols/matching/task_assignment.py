@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from llm_net.message import Message
+from llm_net.protocols.acts import Refuse
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.matching.assignment import assignment
 from llm_net.protocols.meta import exchange
@@ -121,5 +122,5 @@ class TaskAssignment(InteractionProtocol):
             total=sum((amounts[name][task] for name, task in found.task.items()), Decimal(0)),
             left=tuple(task for task in message.tasks if task not in found.task.values()),
             ties=found.tied,
-            absent={**answers.absent, **dict.fromkeys(answers.saying("refuse"), "it refused")},
+            absent={**answers.absent, **dict.fromkeys(answers.of(Refuse), "it refused")},
         )

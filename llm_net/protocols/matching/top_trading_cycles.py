@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from llm_net.message import Message
+from llm_net.protocols.acts import Refuse
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.matching.ranking import CallForRanking, RankedWishes
 from llm_net.protocols.matching.trading_cycles import top_trading_cycles
@@ -67,5 +68,5 @@ class TopTradingCycles(InteractionProtocol):
             body=message.body,
             has=has,
             moved=tuple(name for name in owned if has[name] != owned[name]),
-            absent={**answers.absent, **dict.fromkeys(answers.saying("refuse"), "it refused")},
+            absent={**answers.absent, **dict.fromkeys(answers.of(Refuse), "it refused")},
         )
