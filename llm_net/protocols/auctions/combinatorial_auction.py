@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -161,7 +161,7 @@ class CombinatorialAuction(InteractionProtocol):
     solver: Literal["search", "milp"] = "search"
     ties: TieRule | None = None
 
-    async def asell_items(self, message: SellItems) -> AsyncIterator[Message]:
+    async def asell_items(self, message: SellItems) -> Allocation:
         if self.solver == "search" and len(message.items) > SEARCHED:
             raise ValueError(
                 f"{len(message.items)} items are too many to look at all ways to sell them; give solver='milp'"
@@ -188,9 +188,11 @@ class CombinatorialAuction(InteractionProtocol):
         if self.budgets is not None:
             self.budgets = Budgets(self.budgets).pay(best.payments).left
         won = {bid.bidder: tuple(item for item in message.items if item in bid.items) for bid in best.accepted}
-        for name, bids in made.items():
-            yield PackageWon.reply(bids, items=won.get(name, ()), price=best.payments.get(name, ZERO))
-        yield Allocation.reply(
+        await self.tell(
+            PackageWon.reply(bids, items=won.get(name, ()), price=best.payments.get(name, ZERO))
+            for name, bids in made.items()
+        )
+        return Allocation.reply(
             message,
             body=message.body,
             won=won,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -11,7 +11,7 @@ from llm_net.message import Message
 from llm_net.protocols.acts import AcceptProposal, Cfp, Inform, Propose, Refuse, RejectProposal
 from llm_net.protocols.auctions.dutch import DutchClock
 from llm_net.protocols.auctions.english_auction import PriceCall, TakePrice
-from llm_net.protocols.auctions.sale import Sell, closings, left_after, sale_of
+from llm_net.protocols.auctions.sale import Sale, Sell, closings, left_after, sale_of
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import completed
 from llm_net.protocols.money import ZERO, Amount
@@ -69,16 +69,18 @@ class DutchAuction(InteractionProtocol):
         DutchClock(self.start, self.decrement, self.reserve)
         return self
 
-    async def asell(self, message: Sell) -> AsyncIterator[Message]:
-        said: dict[str, Message] = {}  # of each who takes part, what the next word follows on
-        for member in self:
-            said[member.id] = Inform(body=f"For sale: {message.body}", sender=self, receiver=member, reply_to=message)
-            yield said[member.id]
+    async def asell(self, message: Sell) -> Sale:
+        members = {member.id: member for member in self}
+        said: dict[str, Message] = {  # the last word with each
+            name: Inform(body=f"For sale: {message.body}", sender=self, receiver=member, reply_to=message)
+            for name, member in members.items()
+        }
+        await self.tell(said.values())
         absent: dict[str, str] = {}
         clock = DutchClock(self.start, self.decrement, self.reserve)
         while clock.award is None:
             answers = await self.collect(
-                PriceCall(body=message.body, price=clock.price, sender=self, receiver=self[name], reply_to=last)
+                PriceCall(body=message.body, price=clock.price, sender=self, receiver=members[name], reply_to=last)
                 for name, last in said.items()
                 if name not in absent and (self.budgets is None or self.budgets.get(name, ZERO) >= clock.price)
             )
@@ -90,8 +92,7 @@ class DutchAuction(InteractionProtocol):
         self.budgets = left_after(sale, self.budgets)
         for name in clock.award.winners:
             kind = AcceptProposal if name == sale.winner else RejectProposal
-            said[name] = kind(sender=self, receiver=self[name], reply_to=said[name])
-            yield said[name]
-        for closing in closings(sale, [last for name, last in said.items() if name not in absent], self):
-            yield closing
-        yield sale
+            said[name] = kind(sender=self, receiver=members[name], reply_to=said[name])
+        await self.tell(said[name] for name in clock.award.winners)
+        await self.tell(closings(sale, [last for name, last in said.items() if name not in absent], self))
+        return sale

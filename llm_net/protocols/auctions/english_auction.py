@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
@@ -10,7 +10,7 @@ from pydantic import Field
 from llm_net.message import Message
 from llm_net.protocols.acts import AcceptProposal, Cfp, Inform, Propose, Refuse, RejectProposal
 from llm_net.protocols.auctions.english import Outcry
-from llm_net.protocols.auctions.sale import Sell, closings, left_after, sale_of
+from llm_net.protocols.auctions.sale import Sale, Sell, closings, left_after, sale_of
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import completed
 from llm_net.protocols.money import ZERO, Amount
@@ -78,18 +78,22 @@ class EnglishAuction(InteractionProtocol):
     ties: TieRule | None = None
     calls: int = Field(default=1_000, ge=1)
 
-    async def asell(self, message: Sell) -> AsyncIterator[Message]:
-        said: dict[str, Message] = {}  # of each who takes part, what the next word follows on
-        for member in self:
-            said[member.id] = Inform(body=f"For sale: {message.body}", sender=self, receiver=member, reply_to=message)
-            yield said[member.id]
+    async def asell(self, message: Sell) -> Sale:
+        members = {member.id: member for member in self}
+        said: dict[str, Message] = {  # the last word with each
+            name: Inform(body=f"For sale: {message.body}", sender=self, receiver=member, reply_to=message)
+            for name, member in members.items()
+        }
+        await self.tell(said.values())
         absent: dict[str, str] = {}
         outcry = Outcry.start(list(said), increment=self.increment, reserve=self.reserve)
         for _ in range(self.calls):
             if outcry.award is not None:
                 break
             answers = await self.collect(
-                PriceCall(body=message.body, price=outcry.price, sender=self, receiver=self[name], reply_to=said[name])
+                PriceCall(
+                    body=message.body, price=outcry.price, sender=self, receiver=members[name], reply_to=said[name]
+                )
                 for name in outcry.called
                 if self.budgets is None or self.budgets.get(name, ZERO) >= outcry.price
             )
@@ -99,14 +103,13 @@ class EnglishAuction(InteractionProtocol):
             outcry = outcry.hear(bids, self.ties)
             for name, bid in bids.items():
                 kind, told = (
-                    (AcceptProposal, "you lead") if name == outcry.leader else (RejectProposal, "another leads")
+                    (AcceptProposal, "You lead") if name == outcry.leader else (RejectProposal, "Another leads")
                 )
-                said[name] = kind(body=told, sender=self, receiver=bid.sender, reply_to=bid)
-                yield said[name]
+                said[name] = kind(body=told, sender=self, receiver=members[name], reply_to=bid)
+            await self.tell(said[name] for name in bids)
         award = outcry.award or outcry.end().award
         assert award is not None
         sale = sale_of(message, award, Order(award.winners), absent)
         self.budgets = left_after(sale, self.budgets)
-        for closing in closings(sale, [last for name, last in said.items() if name not in absent], self):
-            yield closing
-        yield sale
+        await self.tell(closings(sale, [last for name, last in said.items() if name not in absent], self))
+        return sale

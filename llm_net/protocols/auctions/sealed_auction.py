@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
@@ -11,7 +11,7 @@ from pydantic import Field
 from llm_net.message import Message
 from llm_net.protocols.acts import Inform, Refuse
 from llm_net.protocols.auctions.bid import Award, Bid
-from llm_net.protocols.auctions.sale import Sell, closings, left_after, sale_of
+from llm_net.protocols.auctions.sale import Sale, Sell, closings, left_after, sale_of
 from llm_net.protocols.auctions.sealed import all_pay, first_price, kth_price, vickrey
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import completed
@@ -87,7 +87,7 @@ class SealedAuction(InteractionProtocol):
     budgets: Mapping[str, Amount] | None = None
     ties: TieRule | None = None
 
-    async def asell(self, message: Sell) -> AsyncIterator[Message]:
+    async def asell(self, message: Sell) -> Sale:
         purses = {member.id: None if self.budgets is None else self.budgets.get(member.id, ZERO) for member in self}
         answers = await self.collect(
             CallForBids(
@@ -106,9 +106,8 @@ class SealedAuction(InteractionProtocol):
         absent = {**answers.absent, **dict.fromkeys(answers.of(Refuse), "it refused")}
         sale = sale_of(message, award, self.ties, absent)
         self.budgets = left_after(sale, self.budgets)
-        for closing in closings(sale, bids.values(), self):
-            yield closing
-        yield sale
+        await self.tell(closings(sale, bids.values(), self))
+        return sale
 
 
 def award_by(rule: PriceRule, bids: Iterable[Bid], reserve: Decimal) -> Award:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import ClassVar
 
 from pydantic import Field
 
-from llm_net.message import Message
 from llm_net.protocols.acts import Inform, Refuse
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.markets.account import Accounts
@@ -69,7 +68,7 @@ class CallMarket(InteractionProtocol):
     weight: Decimal = Field(default=Decimal("0.5"), ge=0, le=1)
     ties: TieRule | None = None
 
-    async def aopen_market(self, message: OpenMarket) -> AsyncIterator[Message]:
+    async def aopen_market(self, message: OpenMarket) -> Trading:
         accounts = Accounts(self.cash, self.goods)
         answers = await self.collect(
             CallForOrders(
@@ -88,10 +87,14 @@ class CallMarket(InteractionProtocol):
         clearing = clear([*orders.values()], weight=Fraction(self.weight))
         after = accounts.settle(orders, clearing.trades)
         self.cash, self.goods = after.cash, after.goods
-        for name, order in said.items():
-            filled = sum(trade.quantity for trade in clearing.trades if name in (trade.buy, trade.sell))
-            yield Filled.reply(order, quantity=filled, price=clearing.price if filled else None)
-        yield Trading.reply(
+        filled = {
+            name: sum(trade.quantity for trade in clearing.trades if name in (trade.buy, trade.sell)) for name in said
+        }
+        await self.tell(
+            Filled.reply(order, quantity=filled[name], price=clearing.price if filled[name] else None)
+            for name, order in said.items()
+        )
+        return Trading.reply(
             message,
             body=message.body,
             quantity=clearing.quantity,

@@ -134,6 +134,7 @@ class StableMatching(InteractionProtocol):
     async def _by_proposals(
         self, message: Match, proposers: list[str], receivers: list[str]
     ) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        members = {member.id: member for member in self}
         open_to = {name: [other for other in receivers if self.places.get(other, 1)] for name in proposers}
         kept: dict[str, list[str]] = {name: [] for name in receivers}
         absent: dict[str, str] = {}
@@ -144,7 +145,7 @@ class StableMatching(InteractionProtocol):
                 CallForChoice(
                     body=f"{message.body} Whom do you propose to?".lstrip(),
                     candidates=tuple(open_to[name]),
-                    receiver=self[name],
+                    receiver=members[name],
                     reply_to=message,
                 )
                 for name in asked
@@ -160,7 +161,7 @@ class StableMatching(InteractionProtocol):
                     body=f"{message.body} Whom of those who propose do you keep?".lstrip(),
                     candidates=(*kept[other], *suitors[other]),
                     most=self.places.get(other, 1),
-                    receiver=self[other],
+                    receiver=members[other],
                     reply_to=message,
                 )
                 for other in receivers
