@@ -31,7 +31,7 @@ def _check_sale(network: InteractionProtocol, outcome: Message) -> None:
     assert isinstance(outcome, Sale)
     assert isinstance(network, (SealedAuction, EnglishAuction, DutchAuction))
     assert (outcome.winner is None) == (outcome.price is None)
-    assert outcome.winner not in outcome.absent or isinstance(network, EnglishAuction)
+    assert outcome.winner not in outcome.absent
     assert set(outcome.payments) <= {member.id for member in network}
     if outcome.price is not None and not outcome.fees:
         assert RESERVE <= outcome.price <= PURSE
