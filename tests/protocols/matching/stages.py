@@ -48,13 +48,6 @@ STAGES = (
         members=6,
     ),
     Stage(
-        "stable-matching",
-        lambda members: StableMatching(id="ball", agents=members, proposers=("m0", "m1", "m2")),
-        _match,
-        _check_matching,
-        members=6,
-    ),
-    Stage(
         "assignment",
         lambda members: TaskAssignment(id="plan", agents=members),
         lambda random: Assign(body=f"house {random.randrange(10)}", tasks=TASKS),
