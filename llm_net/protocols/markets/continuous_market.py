@@ -111,7 +111,8 @@ class ContinuousMarket(InteractionProtocol):
                 if isinstance(said, Withdraw):
                     book = book.cancel(said.order)
                     continue
-                order = order_of(str(len(orders) + 1), name, said)
+                number = 1 + sum(order.trader == name for order in orders.values())
+                order = order_of(f"{name}-{number}", name, said)
                 orders[order.id] = order
                 book, trades = book.place(order)
                 accounts = accounts.settle(orders, trades)

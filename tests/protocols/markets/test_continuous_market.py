@@ -47,7 +47,7 @@ def test_an_order_waits_until_another_one_agrees_and_trades_at_its_price() -> No
 
 
 def test_an_order_that_is_withdrawn_no_longer_trades() -> None:
-    ann = Speaker(id="ann", says=by_turn((Bid, {"price": 5}), (Withdraw, {"order": "1"})))
+    ann = Speaker(id="ann", says=by_turn((Bid, {"price": 5}), (Withdraw, {"order": "ann-1"})))
     bob = Speaker(id="bob", says=by_turn(Refuse, Refuse, (Ask, {"price": 1})))
 
     assert not outcome_of(ContinuousMarket(agents=[ann, bob]), APPLES, Trading).deals
@@ -55,11 +55,11 @@ def test_an_order_that_is_withdrawn_no_longer_trades() -> None:
 
 def test_nobody_withdraws_what_is_another_ones() -> None:
     ann = Speaker(id="ann", says=by_turn((Bid, {"price": 5})))
-    bob = Speaker(id="bob", says=by_turn(Refuse, (Withdraw, {"order": "1"})))
+    bob = Speaker(id="bob", says=by_turn(Refuse, (Withdraw, {"order": "ann-1"})))
 
     trading = outcome_of(ContinuousMarket(agents=[ann, bob]), APPLES, Trading)
 
-    assert "no order '1' of yours waits; there is none" in trading.absent["bob"]
+    assert "no order 'ann-1' of yours waits; there is none" in trading.absent["bob"]
 
 
 def test_traders_are_told_how_the_market_stands() -> None:
@@ -120,12 +120,12 @@ def test_who_is_silent_late_crashes_or_lies_changes_nothing_and_is_asked_once() 
 
 
 def test_a_model_chooses_among_its_own_orders() -> None:
-    said = ['{"act": "bid"}', '{"price": 4}', '{"quantity": 1}', '{"act": "withdraw"}', '{"order": "1"}']
+    said = ['{"act": "bid"}', '{"price": 4}', '{"quantity": 1}', '{"act": "withdraw"}', '{"order": "ann-1"}']
     ann = Voice(id="ann", model=(model := ScriptedModel(said)), stepwise=True)
 
     outcome_of(ContinuousMarket(agents=[ann], rounds=2), APPLES, Trading)
 
-    assert "'enum': ['1']" in str(model.requests[-1].output)
+    assert "'enum': ['ann-1']" in str(model.requests[-1].output)
 
 
 def test_a_market_in_a_market_orders_for_its_members() -> None:
