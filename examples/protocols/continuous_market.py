@@ -8,20 +8,21 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
     anna → market  bid: price=5, quantity=2
     carla → market  ask: price=9, quantity=2
-    anna → market  refuse: I wait.
     carla → market  withdraw: order='carla-1'
     anna → market  refuse: I wait.
+    anna → market  refuse: I wait.
     carla → market  ask: price=4, quantity=2
-    honey is traded: 2 at 5
+    market → ·  trading: honey quantity=2, price=5, deals=(Deal(buyer='anna', seller='carla', price=Decimal('5'), quantity=2),)
 """
 
 import sys
 from decimal import Decimal
 
+from llm_net import simulation
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
-from llm_net.protocols.markets.continuous_market import ContinuousMarket
+from llm_net.protocols.markets.continuous_market import ContinuousMarket, MarketNews
 from llm_net.protocols.markets.trading import OpenMarket
 from llm_net.protocols.participant import Voice
 
@@ -53,11 +54,12 @@ def network(model: Model | None = None) -> ContinuousMarket:
 
 
 def main(model: Model | None = None) -> None:
-    for message in network(model).receive(OpenMarket(body="honey")):
-        if message.sender is not None and message.sender.id != "market":
-            print(message)
-        elif message.receiver is None:
-            print(message.body, "is traded:", message.content().get("quantity"), "at", message.content().get("price"))
+    async def play() -> None:
+        async for message in network(model).areceive(OpenMarket(body="honey")):
+            if not isinstance(message, MarketNews):
+                print(message)
+
+    simulation.run(play())  # answers are taken up in the same order each time
 
 
 if __name__ == "__main__":

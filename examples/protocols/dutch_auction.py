@@ -14,8 +14,8 @@ prints, with a script in place of a model (`--model local` takes the small one o
     bob → clock  refuse: Too dear.
     clock → anna  cfp: A hundred tulips price=30
     clock → bob  cfp: A hundred tulips price=30
-    anna → clock  propose: I take them.
     bob → clock  refuse: A little less, please.
+    anna → clock  propose: I take them.
     clock → anna  accept_proposal
     clock → anna  inform: A hundred tulips winner='anna', price=30
     clock → bob  inform: A hundred tulips winner='anna', price=30
@@ -25,6 +25,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 import sys
 from decimal import Decimal
 
+from llm_net import simulation
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -56,8 +57,11 @@ def network(model: Model | None = None) -> DutchAuction:
 
 
 def main(model: Model | None = None) -> None:
-    for message in network(model).receive(Sell(body="A hundred tulips")):
-        print(message)
+    async def play() -> None:
+        async for message in network(model).areceive(Sell(body="A hundred tulips")):
+            print(message)
+
+    simulation.run(play())  # answers are taken up in the same order each time
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ prints, with a script in place of a model (`--model local` takes the small one o
     house → anna  cfp: A lamp price=10
     house → bob  cfp: A lamp price=10
     house → carla  cfp: A lamp price=10
-    anna → house  propose: Mine!
     carla → house  refuse: Too dear.
+    anna → house  propose: Mine!
     bob → house  propose: It would suit me.
     house → anna  accept_proposal: You lead
     house → bob  reject_proposal: Another leads
@@ -34,6 +34,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 import sys
 from decimal import Decimal
 
+from llm_net import simulation
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -66,8 +67,11 @@ def network(model: Model | None = None) -> EnglishAuction:
 
 
 def main(model: Model | None = None) -> None:
-    for message in network(model).receive(Sell(body="A lamp")):
-        print(message)
+    async def play() -> None:
+        async for message in network(model).areceive(Sell(body="A lamp")):
+            print(message)
+
+    simulation.run(play())  # answers are taken up in the same order each time
 
 
 if __name__ == "__main__":

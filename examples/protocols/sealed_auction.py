@@ -1,6 +1,6 @@
 """A sealed-bid auction by Vickrey's rule: the highest bid wins and pays the second highest.
 
-Three collectors want a violin. Carla would be glad to bid more than she has, but cannot: a bid beyond a budget is not sent.
+Three are asked what they would give for a violin. Carla bids all that she has: a bid beyond a budget is not sent.
 
     python examples/protocols/sealed_auction.py
 
@@ -9,9 +9,9 @@ prints, with a script in place of a model (`--model local` takes the small one o
     house → anna  call_for_bids: A violin rule='The highest bid wins and pays the second highest.', reserve=20, budget=90
     house → bob  call_for_bids: A violin rule='The highest bid wins and pays the second highest.', reserve=20, budget=80
     house → carla  call_for_bids: A violin rule='The highest bid wins and pays the second highest.', reserve=20, budget=60
-    bob → house  refuse: I play the drums.
-    anna → house  sealed_bid: amount=70
     carla → house  sealed_bid: amount=60
+    anna → house  sealed_bid: amount=70
+    bob → house  refuse: I play the drums.
     house → anna  inform: A violin winner='anna', price=60
     house → carla  inform: A violin winner='anna', price=60
     house → ·  sale: A violin absent={'bob': 'it refused'}, winner='anna', price=60
@@ -21,6 +21,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 import sys
 from decimal import Decimal
 
+from llm_net import simulation
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -53,8 +54,12 @@ def network(model: Model | None = None) -> SealedAuction:
 
 def main(model: Model | None = None) -> None:
     house = network(model)
-    for message in house.receive(Sell(body="A violin")):
-        print(message)
+
+    async def play() -> None:
+        async for message in house.areceive(Sell(body="A violin")):
+            print(message)
+
+    simulation.run(play())  # answers are taken up in the same order each time
     print("left:", ", ".join(f"{name} {amount}" for name, amount in (house.budgets or {}).items()))
 
 

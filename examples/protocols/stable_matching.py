@@ -21,6 +21,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net import simulation
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -53,8 +54,11 @@ def network(model: Model | None = None) -> StableMatching:
 
 
 def main(model: Model | None = None) -> None:
-    for message in network(model).receive(Match()):
-        print(message)
+    async def play() -> None:
+        async for message in network(model).areceive(Match()):
+            print(message)
+
+    simulation.run(play())  # answers are taken up in the same order each time
 
 
 if __name__ == "__main__":
