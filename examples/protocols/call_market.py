@@ -16,6 +16,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 import sys
 from decimal import Decimal
 
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -40,6 +41,7 @@ def network(model: Model | None = None) -> CallMarket:
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions=f"You are {name}. You {trade} apples.",
             stepwise=True,  # one question at a time: small models choose better so
+            settings=Settings(max_tokens=40),
         )
         for name, trade in trades.items()
     ]

@@ -19,6 +19,7 @@ import sys
 from decimal import Decimal
 
 from llm_net import simulation
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -45,6 +46,7 @@ def network(model: Model | None = None) -> ContinuousMarket:
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions=f"You are {name}. You {trade} honey.",
             stepwise=True,  # one question at a time: small models choose better so
+            settings=Settings(max_tokens=40),
         )
         for name, trade in trades.items()
     ]

@@ -26,6 +26,7 @@ import sys
 from decimal import Decimal
 
 from llm_net import simulation
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -49,6 +50,7 @@ def network(model: Model | None = None) -> DutchAuction:
             model=model or ScriptedModel(script),
             instructions=f"You are {name}, a florist. You wait for a good price.",
             stepwise=True,  # one question at a time: small models choose better so
+            settings=Settings(max_tokens=40),
             history=3,
         )
         for name, script in SCRIPTS.items()

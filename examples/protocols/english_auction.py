@@ -35,6 +35,7 @@ import sys
 from decimal import Decimal
 
 from llm_net import simulation
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -59,6 +60,7 @@ def network(model: Model | None = None) -> EnglishAuction:
             model=model or ScriptedModel(script),
             instructions=f"You are {name}. You bid for a lamp until it is too dear.",
             stepwise=True,  # one question at a time: small models choose better so
+            settings=Settings(max_tokens=40),
             history=3,
         )
         for name, script in SCRIPTS.items()

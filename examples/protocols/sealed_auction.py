@@ -22,6 +22,7 @@ import sys
 from decimal import Decimal
 
 from llm_net import simulation
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -45,6 +46,7 @@ def network(model: Model | None = None) -> SealedAuction:
             model=model or ScriptedModel(script),
             instructions=f"You are {name}, a collector. Bid what the item is worth to you.",
             stepwise=True,  # one question at a time: small models choose better so
+            settings=Settings(max_tokens=40),
         )
         for name, script in SCRIPTS.items()
     ]
