@@ -9,6 +9,10 @@ from typing import Final
 
 from llm_net.base import first_paragraph
 from llm_net.protocols.argumentation.dispute import DISPUTE, Dispute
+from llm_net.protocols.auctions.combinatorial_auction import COMBINATORIAL_AUCTION, CombinatorialAuction
+from llm_net.protocols.auctions.dutch_auction import DUTCH_AUCTION, DutchAuction
+from llm_net.protocols.auctions.english_auction import ENGLISH_AUCTION, EnglishAuction
+from llm_net.protocols.auctions.sealed_auction import SEALED_AUCTION, SealedAuction
 from llm_net.protocols.coordination.barrier import BARRIER, Barrier
 from llm_net.protocols.coordination.bully_election import BULLY_ELECTION, BullyElection
 from llm_net.protocols.coordination.coalition_formation import COALITION_FORMATION, CoalitionFormation
@@ -28,6 +32,11 @@ from llm_net.protocols.fipa.request import REQUEST
 from llm_net.protocols.fipa.request_when import REQUEST_WHEN
 from llm_net.protocols.fipa.subscribe import SUBSCRIBE
 from llm_net.protocols.interaction import InteractionProtocol
+from llm_net.protocols.markets.call_market import CALL_MARKET, CallMarket
+from llm_net.protocols.markets.continuous_market import CONTINUOUS_MARKET, ContinuousMarket
+from llm_net.protocols.matching.stable_matching import STABLE_MATCHING, StableMatching
+from llm_net.protocols.matching.task_assignment import ASSIGNMENT, TaskAssignment
+from llm_net.protocols.matching.top_trading_cycles import TOP_TRADING_CYCLES, TopTradingCycles
 from llm_net.protocols.negotiation.alternating_offers import ALTERNATING_OFFERS, AlternatingOffers
 from llm_net.protocols.negotiation.bargaining_table import BARGAINING, BargainingTable
 from llm_net.protocols.negotiation.monotonic_concession import MONOTONIC_CONCESSION, MonotonicConcession
@@ -118,5 +127,14 @@ CATALOG: Final[Mapping[str, Entry]] = _by_name(
     Entry("coordination", COALITION_FORMATION, CoalitionFormation, "coalition-formation"),
     Entry("coordination", PUBLISH_SUBSCRIBE, PublishSubscribe, "publish-subscribe"),
     Entry("coordination", GOSSIP, Gossip, "gossip"),
+    Entry("auctions", SEALED_AUCTION, SealedAuction, "sealed-auction"),
+    Entry("auctions", ENGLISH_AUCTION, EnglishAuction, "english-auction"),
+    Entry("auctions", DUTCH_AUCTION, DutchAuction, "dutch-auction"),
+    Entry("auctions", COMBINATORIAL_AUCTION, CombinatorialAuction, "combinatorial-auction"),
+    Entry("markets", CALL_MARKET, CallMarket, "call-market"),
+    Entry("markets", CONTINUOUS_MARKET, ContinuousMarket, "continuous-market"),
+    Entry("matching", STABLE_MATCHING, StableMatching, "stable-matching"),
+    Entry("matching", ASSIGNMENT, TaskAssignment, "assignment"),
+    Entry("matching", TOP_TRADING_CYCLES, TopTradingCycles, "top-trading-cycles"),
 )
 """By name, families together."""

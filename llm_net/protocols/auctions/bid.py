@@ -44,11 +44,13 @@ class Award:
         """Whether several may have it."""
         return len(self.winners) > 1
 
-    def winner(self, rule: TieRule) -> str | None:
-        """Who has it, by this rule where several tie; None where it stays unsold."""
-        return rule.rank(self.winners)[0] if self.winners else None
+    def winner(self, rule: TieRule | None) -> str | None:
+        """Who has it, by this rule where several tie; None where it stays unsold, or where they tie and there is no rule."""
+        if not self.winners or (self.tied and rule is None):
+            return None
+        return self.winners[0] if rule is None else rule.rank(self.winners)[0]
 
-    def payments(self, rule: TieRule) -> Mapping[str, Decimal]:
+    def payments(self, rule: TieRule | None) -> Mapping[str, Decimal]:
         """What everybody pays who pays anything, once the rule has told equals apart."""
         paid = dict(self.fees)
         if (winner := self.winner(rule)) is not None and self.price is not None:

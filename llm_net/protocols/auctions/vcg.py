@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from llm_net.protocols.auctions.package import Accepted, PackageBid, Solver, search, worth
 from llm_net.protocols.money import ZERO
+from llm_net.protocols.tie import TieRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,11 @@ class Allotment:
 
     accepted: Accepted
     payments: Mapping[str, Decimal] = field(hash=False)
+
+    @property
+    def winners(self) -> tuple[str, ...]:
+        """Who gets anything."""
+        return tuple(bid.bidder for bid in self.accepted)
 
 
 def vcg(
@@ -57,3 +63,21 @@ def vcg(
         )
         for way in best
     )
+
+
+def tied(ways: Sequence[Allotment]) -> tuple[str, ...]:
+    """Who wins in some of these allotments and not in all."""
+    names = dict.fromkeys(name for way in ways for name in way.winners)
+    return tuple(name for name in names if not all(name in way.winners for way in ways))
+
+
+def one_of(ways: Sequence[Allotment], rule: TieRule | None) -> Allotment:
+    """One of equally good allotments: that in which those win whom the rule puts first; of those in which the same win, the
+    first. Without a rule nobody has anything where they differ in who wins."""
+    equals = tied(ways)
+    if equals and rule is None:
+        return Allotment((), {})
+    left = list(ways)
+    for name in () if rule is None else rule.rank(equals):
+        left = [way for way in left if name in way.winners] or left
+    return left[0]

@@ -18,10 +18,12 @@ class Assignment:
     Args:
         task: of each worker who has one.
         cost: the sum, exactly.
+        tied: who does something else, or nothing, in another way that is as good.
     """
 
     task: Mapping[str, str] = field(hash=False)
     cost: Fraction
+    tied: tuple[str, ...] = ()
 
 
 def assignment(costs: Mapping[str, Mapping[str, Cost]]) -> Assignment:
@@ -41,12 +43,64 @@ def assignment(costs: Mapping[str, Mapping[str, Cost]]) -> Assignment:
         [Fraction(costs[worker][task]) if task in costs[worker] else 2 * idle for task in tasks] + [idle] * len(workers)
         for worker in workers
     ]
-    chosen = {worker: column for worker, column in zip(workers, _columns(table), strict=True) if column < len(tasks)}
+    solved = _solved(table)
+    chosen = {worker: at for worker, at in zip(workers, solved.columns, strict=True) if at < len(tasks)}
     task = {worker: tasks[column] for worker, column in chosen.items()}
-    return Assignment(task, sum((Fraction(costs[worker][done]) for worker, done in task.items()), Fraction(0)))
+    movable = _movable(table, solved, len(tasks))
+    return Assignment(
+        task,
+        sum((Fraction(costs[worker][done]) for worker, done in task.items()), Fraction(0)),
+        tuple(worker for row, worker in enumerate(workers) if row in movable),
+    )
 
 
-def _columns(table: Sequence[Sequence[Fraction]]) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """A cheapest way, and the prices that prove it: no cell is below those of its row and column, and those chosen are equal
+    to them; a column that nobody has costs 0."""
+
+    columns: Sequence[int]
+    row_price: Sequence[Fraction]
+    column_price: Sequence[Fraction]
+
+
+def _movable(table: Sequence[Sequence[Fraction]], solved: _Solved, tasks: int) -> set[int]:
+    """The rows that have another column in another cheapest way; columns from `tasks` on are all alike.
+
+    Two cheapest ways differ in rings: each row of one takes the column of the next, at no cost. A ring may pass through columns
+    that nobody has, and then leaves out one whose price is 0.
+    """
+    row_at = {column: row for row, column in enumerate(solved.columns)}
+    spare = [column for column, price in enumerate(solved.column_price) if column in row_at and not price]
+    moves = [
+        [
+            column
+            for column, price in enumerate(solved.column_price)
+            if column != at and table[row_at[at]][column] == solved.row_price[row_at[at]] + price
+        ]
+        if at in row_at
+        else spare
+        for at in range(len(solved.column_price))
+    ]
+    reached = [_reached(moves, at) for at in range(len(moves))]
+    return {
+        row
+        for row, at in enumerate(solved.columns)
+        if any(at in reached[column] for column in moves[at] if min(at, column) < tasks)
+    }
+
+
+def _reached(moves: Sequence[Sequence[int]], start: int) -> set[int]:
+    found, left = {start}, [start]
+    while left:
+        for column in moves[left.pop()]:
+            if column not in found:
+                found.add(column)
+                left.append(column)
+    return found
+
+
+def _solved(table: Sequence[Sequence[Fraction]]) -> _Solved:
     """For each row a column of its own, so that the sum of their cells is least. No more rows than columns."""
     width = len(table[0]) if table else 0
     row_price = [Fraction(0)] * len(table)
@@ -83,4 +137,4 @@ def _columns(table: Sequence[Sequence[Fraction]]) -> list[int]:
             owner[at] = row if previous is None else owner[previous]
             at = previous
     column_of = {holder: column for column, holder in enumerate(owner) if holder is not None}
-    return [column_of[row] for row in range(len(table))]
+    return _Solved([column_of[row] for row in range(len(table))], row_price, column_price)

@@ -15,24 +15,34 @@ cells = st.integers(-6, 9).map(lambda halves: Decimal(halves) / 2)
 tables = st.dictionaries(st.sampled_from("abcd"), st.dictionaries(st.sampled_from("wxyz"), cells))
 
 
-def brute(costs: Costs) -> tuple[int, Fraction]:
-    """The most workers who can have a task, and the least that this costs."""
+def best(costs: Costs) -> list[dict[str, str]]:
+    """Every way in which as many as can have a task, and that costs least."""
     ways = []
     for choice in product(*(["", *row] for row in costs.values())):
         given_out = {worker: task for worker, task in zip(costs, choice, strict=True) if task}
         if len(set(given_out.values())) == len(given_out):
-            ways.append((-len(given_out), sum((costs[who][what] for who, what in given_out.items()), Decimal(0))))
-    most, least = min(ways)
-    return -most, Fraction(least)
+            ways.append(given_out)
+    return [way for way in ways if worth(costs, way) == min(worth(costs, each) for each in ways)]
+
+
+def worth(costs: Costs, way: dict[str, str]) -> tuple[int, Decimal]:
+    return -len(way), sum((costs[who][what] for who, what in way.items()), Decimal(0))
 
 
 @given(tables)
 def test_no_way_gives_out_more_or_costs_less(costs: Costs) -> None:
     found = assignment(costs)
 
-    assert (len(found.task), found.cost) == brute(costs)
-    assert len(set(found.task.values())) == len(found.task)
-    assert sum((Fraction(costs[who][what]) for who, what in found.task.items()), Fraction(0)) == found.cost
+    assert found.task in best(costs)
+    assert found.cost == Fraction(worth(costs, dict(found.task))[1])
+
+
+@given(tables)
+def test_who_may_as_well_do_something_else_is_named(costs: Costs) -> None:
+    found = assignment(costs)
+
+    ways = best(costs)
+    assert found.tied == tuple(who for who in costs if len({way.get(who) for way in ways}) > 1)
 
 
 def test_a_table_of_a_textbook() -> None:
