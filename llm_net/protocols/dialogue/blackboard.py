@@ -126,7 +126,7 @@ class Blackboard(InteractionProtocol):
 
     Everybody looks at the board and bids for one open part, or skips. For each part whose bid is worth most has the lease:
     nobody else works on it until it is posted, given back, or the time is up. So it goes on until every part is there, or
-    nobody has anything to add, or the rounds are over. Who fails or is late may be there in the next round.
+    nobody has anything to add, or the rounds are over. Who fails or is late is not asked again.
 
     Args:
         lease: seconds for one part.
@@ -152,16 +152,16 @@ class Blackboard(InteractionProtocol):
             number += 1
             left = tuple(part for part in message.parts if part not in board)
             looked = await self.collect(
-                Look(body=message.body, board=board, open=left, receiver=member, reply_to=message) for member in self
+                Look(body=message.body, board=board, open=left, receiver=member, reply_to=message)
+                for member in self
+                if member.id not in absent
             )
-            absent = {name: why for name, why in absent.items() if name not in looked.given} | {**looked.absent}
+            absent |= looked.absent
             bids = looked.of(Bid)
             if not bids:
                 break
             holders = {part: self._holder(bids, part, ties) for part in left}
-            posts, lost = await self._work(message, bids, holders, board)
-            absent |= lost
-            for name, post in posts.items():
+            for name, post in (await self._work(message, bids, holders, board, absent)).items():
                 board[bids[name].part] = post.body
                 by[bids[name].part] = name
         solved = self._enough(message, board)
@@ -189,9 +189,14 @@ class Blackboard(InteractionProtocol):
         return next(iter(best), None)
 
     async def _work(
-        self, riddle: Riddle, bids: Mapping[str, Bid], holders: Mapping[str, str | None], board: Mapping[str, str]
-    ) -> tuple[dict[str, Post], dict[str, str]]:
-        """What those post who have a lease, and why others of them do not; those who were outbid are told at the same time."""
+        self,
+        riddle: Riddle,
+        bids: Mapping[str, Bid],
+        holders: Mapping[str, str | None],
+        board: Mapping[str, str],
+        absent: dict[str, str],
+    ) -> dict[str, Post]:
+        """What those post who have a lease; those who were outbid are told at the same time."""
         due = self.now() + timedelta(seconds=self.lease)
         told: list[Message] = []
         for name, bid in bids.items():
@@ -201,9 +206,7 @@ class Blackboard(InteractionProtocol):
                 told.append(RejectProposal.reply(bid, body="another one does it"))
         answers = await self.collect(told, patience=self.lease)
         work = {name: each for name, each in zip(bids, told, strict=True) if isinstance(each, Work)}
-        late = {name: each for name, each in work.items() if name in answers.absent}
-        await self.collect(
-            TimeUp(body="the lease is over", receiver=name, reply_to=each) for name, each in late.items()
-        )
-        posts = answers.of(Post)
-        return posts, {name: answers.absent.get(name, "it gave the part back") for name in work if name not in posts}
+        late = {name: why for name, why in answers.absent.items() if name in work}
+        await self.collect(TimeUp(body=why, receiver=name, reply_to=work[name]) for name, why in late.items())
+        absent |= late
+        return answers.of(Post)

@@ -100,7 +100,8 @@ class Consensus(InteractionProtocol):
 
     Everybody agrees, objects with a reason, or abstains. Where too few agree, the editor revises the proposal, knowing the
     objections but not whose they are, and it is put to everybody anew, until a quorum agrees, the rounds are over, or the
-    editor has nothing new. Who fails or is late in one round may be there in the next.
+    editor has nothing new. Who fails or is late is not asked
+    again, and agrees to nothing.
 
     Args:
         editor: who revises the proposal, and has no voice on it; None where nobody does, so that there is one round.
@@ -119,24 +120,28 @@ class Consensus(InteractionProtocol):
         quorum = self.quorum or quorum_size(len(voices))
         text = message.body
         before: tuple[str, ...] = ()
-        for number in range(1, self.rounds + 1):
+        absent: dict[str, str] = {}
+        number = 0
+        while True:
+            number += 1
             answers = await self.collect(
-                Consider(body=text, objections=before, receiver=name, reply_to=message) for name in voices
+                Consider(body=text, objections=before, receiver=name, reply_to=message)
+                for name in voices
+                if name not in absent
             )
             agree = tuple(answers.of(Agree))
             objections = {name: objection.reason for name, objection in answers.of(Objection).items()}
-            absent = dict(answers.absent)
+            absent |= answers.absent
             positions = {name: "agree" if name in agree else None for name in voices}
             agreed = standing(positions, quorum=quorum).agreed is not None
             revised = None
             if not agreed and number < self.rounds and self.editor is not None:
                 revised = await self._revised(message, text, tuple(objections.values()), absent)
             if revised is None or revised == text:
-                break
+                return Agreement.reply(
+                    message, body=text, agreed=agreed, agree=agree, objections=objections, rounds=number, absent=absent
+                )
             text, before = revised, tuple(objections.values())
-        return Agreement.reply(
-            message, body=text, agreed=agreed, agree=agree, objections=objections, rounds=number, absent=absent
-        )
 
     async def _revised(
         self, motion: Motion, text: str, objections: tuple[str, ...], absent: dict[str, str]

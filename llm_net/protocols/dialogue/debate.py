@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from llm_net.message import Message
-from llm_net.protocols.dialogue.company import everybody_but
+from llm_net.protocols.dialogue.company import everybody_but, unanswered
 from llm_net.protocols.dialogue.majority import majority, normalised
 from llm_net.protocols.dialogue.problem import Problem, Solution, Solve
 from llm_net.protocols.dialogue.self_consistency import Verdict
@@ -156,9 +156,8 @@ class Debate(InteractionProtocol):
             )
             for name in debaters
         )
-        solutions = answers.of(Solution)
-        absent |= {**answers.absent, **{name: "it refused" for name in answers.given if name not in solutions}}
-        return solutions
+        absent |= unanswered(answers, Solution)
+        return answers.of(Solution)
 
     async def _judged(
         self, problem: Problem, last: Mapping[str, Solution], absent: dict[str, str]
@@ -177,7 +176,7 @@ class Debate(InteractionProtocol):
             )
             calls += len(there)
             voices.append(answers.of(Judgement))
-            absent |= {**answers.absent, **{name: "it refused" for name in answers.given if name not in voices[-1]}}
+            absent |= unanswered(answers, Judgement)
         found: list[str] = []
         for judge, voice in voices[1].items():
             if voice.answer == voices[0][judge].answer:

@@ -11,6 +11,7 @@ from pydantic import Field, WithJsonSchema
 
 from llm_net.message import Message
 from llm_net.protocols.coordination.delphi import Spread, settled, spread
+from llm_net.protocols.dialogue.company import unanswered
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import exchange
 from llm_net.protocols.outcome import Outcome
@@ -147,7 +148,7 @@ class Delphi(InteractionProtocol):
                 for name in there
             )
             own = {name: estimate.value for name, estimate in answers.of(Estimate).items()}
-            absent |= {**answers.absent, **{name: "it refused" for name in answers.given if name not in own}}
+            absent |= unanswered(answers, Estimate)
             if not own:
                 break
             rounds.append([*own.values()])

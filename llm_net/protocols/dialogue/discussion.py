@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from llm_net.message import Message
-from llm_net.protocols.dialogue.company import everybody_but
+from llm_net.protocols.dialogue.company import everybody_but, unanswered
 from llm_net.protocols.dialogue.ending import AllSilent, Ending, Talk, Turns
 from llm_net.protocols.dialogue.line import Line, Lines
 from llm_net.protocols.dialogue.selection import (
@@ -129,11 +129,9 @@ class Discussion(InteractionProtocol):
             turn = Turn(body=message.body, said=tuple(said), receiver=speaker, reply_to=message)
             answers = await self.collect([turn])
             word = answers.given.get(speaker)
-            absent |= answers.absent
+            absent |= unanswered(answers, Say, Skip)
             if isinstance(word, Say | Skip):
                 said.append(Line(speaker=speaker, text=word.body if isinstance(word, Say) else ""))
-            elif word is not None:
-                absent[speaker] = word.body or "it refused"
             there = [name for name in speakers if name not in absent]
             reason = (self.ending | Turns(self.most)).reason(Talk(there, said)) if there and said else ""
         return Minutes.reply(message, body=reason, said=tuple(said), reason=reason, absent=absent)

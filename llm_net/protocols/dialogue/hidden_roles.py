@@ -128,6 +128,11 @@ class _Game:
     said: list[Line] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def there(self) -> list[str]:
+        """Who plays and can be asked."""
+        return [name for name in self.alive if name not in self.absent]
+
     def those(self, part: Part) -> list[str]:
         return [name for name in self.alive if self.parts[name] == part]
 
@@ -137,7 +142,8 @@ class HiddenRoles(InteractionProtocol):
 
     By night each werewolf chooses a victim and the seer looks at somebody; whom most werewolves chose is dead in the
     morning. By day everybody speaks in turn, then votes; who has most votes leaves. Nobody is told more than its part
-    allows: not who is what, not what was chosen by night, nor who voted how. Who fails, is late or refuses chooses nobody.
+    allows: not who is what, not what was chosen by night, nor who voted how. Who refuses chooses
+    nobody; who fails or is late plays on without a word.
 
     Args:
         ties: who dies, or leaves, of those chosen equally often; without a rule nobody does.
@@ -179,10 +185,10 @@ class HiddenRoles(InteractionProtocol):
     async def _night(self, play: Play, game: _Game) -> None:
         wolves, seers = game.those(WEREWOLF), game.those(SEER)
         prey = [name for name in game.alive if name not in wolves]
-        questions = [self._pick(Night, play, game, name, prey) for name in wolves]
+        questions = [self._pick(Night, play, game, name, prey) for name in wolves if name in game.there]
         for name in seers:
             unseen = [other for other in game.alive if other != name and other not in game.seen]
-            if unseen:
+            if unseen and name in game.there:
                 questions.append(self._pick(Night, play, game, name, unseen))
         points = await self._points(questions, game)
         dead = self._chosen(points[name] for name in wolves if name in points)
@@ -191,13 +197,13 @@ class HiddenRoles(InteractionProtocol):
 
     async def _day(self, play: Play, game: _Game) -> None:
         game.said.clear()
-        for name in list(game.alive):
+        for name in game.there:
             day = Day.reply(play, body=play.body, receiver=name, **self._situation(game, name))
             answers = await self.collect([day])
             game.absent |= answers.absent
             game.said += [Line(speaker=name, text=say.body) for say in answers.of(Say).values()]
-        others = {name: [other for other in game.alive if other != name] for name in game.alive}
-        votes = await self._points([self._pick(Vote, play, game, name, others[name]) for name in game.alive], game)
+        others = {name: [other for other in game.alive if other != name] for name in game.there}
+        votes = await self._points([self._pick(Vote, play, game, name, others[name]) for name in others], game)
         self._leaves(game, self._chosen(votes.values()), "was sent away", "nobody was sent away")
 
     def _situation(self, game: _Game, name: str) -> dict[str, object]:

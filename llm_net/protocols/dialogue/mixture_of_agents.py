@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from llm_net.protocols.dialogue.company import everybody_but
+from llm_net.protocols.dialogue.company import everybody_but, unanswered
 from llm_net.protocols.dialogue.problem import Problem, Solution, Solve
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import exchange
@@ -92,5 +92,5 @@ class MixtureOfAgents(InteractionProtocol):
             if name not in absent
         )
         solutions = answers.of(Solution)
-        absent |= {**answers.absent, **{name: "it refused" for name in answers.given if name not in solutions}}
+        absent |= unanswered(answers, Solution)
         return tuple(solution.answer for solution in solutions.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from random import Random
 from typing import Final, Literal, TypeAlias
 
@@ -25,7 +26,7 @@ def dealt(players: Sequence[str], chance: Random) -> dict[str, Part]:
     if len(players) < 3:
         raise ValueError(f"{len(players)} players cannot play; have at least three")
     wolves = max(1, len(players) // 4)
-    parts: list[Part] = [WEREWOLF] * wolves + [SEER] + [VILLAGER] * (len(players) - wolves - 1)
+    parts: list[Part] = [SEER, *repeat(WEREWOLF, wolves), *repeat(VILLAGER, len(players) - wolves - 1)]
     chance.shuffle(parts)
     return dict(zip(players, parts, strict=True))
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from llm_net.protocols.dialogue.company import unanswered
 from llm_net.protocols.dialogue.majority import majority
 from llm_net.protocols.dialogue.problem import Problem, Solution, Solve
 from llm_net.protocols.interaction import InteractionProtocol
@@ -71,7 +72,7 @@ class SelfConsistency(InteractionProtocol):
             calls += len(there)
             solutions = answers.of(Solution)
             found += [solution.answer for solution in solutions.values()]
-            absent |= {**answers.absent, **{name: "it refused" for name in answers.given if name not in solutions}}
+            absent |= unanswered(answers, Solution)
         count = majority(found)
         answer = count.answer(self.ties)
         return Verdict.reply(

@@ -89,7 +89,8 @@ class Stigmergy(InteractionProtocol):
     """The ground on which its members walk: a `Release` is answered by the `Trails`.
 
     In each tick everybody senses the marks at its place and next to it, all at the same moment; then the steps are taken,
-    what was left is added, and a share of all evaporates. Who fails or is late in a tick stays where it is.
+    what was left is added, and a share of all evaporates. Who refuses a step stays where it is; so does,
+    from then on, who fails or is late.
 
     Args:
         ways: the places next to each place.
@@ -122,8 +123,9 @@ class Stigmergy(InteractionProtocol):
                     reply_to=message,
                 )
                 for name, place in places.items()
+                if name not in absent
             )
-            absent = dict(answers.absent)
+            absent |= answers.absent
             for name, step in answers.of(Step).items():
                 field = deposited(field, places[name], Fraction(step.mark))
                 places[name] = step.to

@@ -1,0 +1,79 @@
+"""Members of conversations: those who improvise what the rules allow, and those who do not keep to them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from pydantic import Field
+
+from llm_net import GenAgent, Limits, Message, handles
+from llm_net.llm.scripted import ScriptedModel
+from llm_net.protocols.interaction import InteractionProtocol
+from llm_net.protocols.participant import Voice
+from llm_net.simulation import run
+
+
+class Silent(GenAgent):
+    """Takes every message and answers none."""
+
+    @handles(Message)
+    def hear(self, message: Message) -> None:
+        """Nothing comes of it."""
+
+
+class Late(GenAgent):
+    """Answers after anybody's patience is over."""
+
+    @handles(Message)
+    async def ahear(self, message: Message) -> Message:
+        await self.delay(200)
+        return message.reply(body="good morning")
+
+
+class Crashing(GenAgent):
+    """Fails at everything."""
+
+    @handles(Message)
+    def hear(self, message: Message) -> None:
+        raise RuntimeError("out of order")
+
+
+class Lying(GenAgent):
+    """Says what it likes, whatever was asked."""
+
+    @handles(Message)
+    async def ahear(self, message: Message) -> AsyncIterator[Message]:
+        yield message.reply(body="trust me")
+
+
+def voice(id: str, seed: int = 0) -> Voice:
+    """Says something of what is allowed, by lot."""
+    return Voice(id=id, model=ScriptedModel(seed=seed))
+
+
+WRONG: Sequence[type[GenAgent]] = (Silent, Late, Crashing, Lying)
+
+
+class Listening(GenAgent):
+    """Answers by a function, and keeps what it was told.
+
+    Args:
+        says: gives the answer to a message; None gives none.
+    """
+
+    says: Callable[[Message], Message | None] = Field(exclude=True)
+    heard_: list[Message] = Field(default_factory=list, exclude=True)
+
+    @handles(Message)
+    def hear(self, message: Message) -> Message | None:
+        self.heard_.append(message)
+        return self.says(message)
+
+
+def outcome(network: InteractionProtocol, root: Message, *, seed: int = 0) -> Message:
+    """What comes of it, on a clock that jumps."""
+
+    async def main() -> Message:
+        return await network.aresult_of(root, limits=Limits(seconds=100_000))
+
+    return run(main(), seed=seed)
