@@ -8,6 +8,7 @@ from pydantic import Field
 
 from llm_net import GenAgent, Limits, Message, handles
 from llm_net.llm.scripted import ScriptedModel
+from llm_net.protocols.acts import NotUnderstood
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.participant import Voice
 from llm_net.simulation import run
@@ -46,12 +47,20 @@ class Lying(GenAgent):
         yield message.reply(body="trust me")
 
 
+class Puzzled(GenAgent):
+    """Understands nothing."""
+
+    @handles(Message)
+    def hear(self, message: Message) -> Message:
+        return NotUnderstood.reply(message, body="what?")
+
+
 def voice(id: str, seed: int = 0) -> Voice:
     """Says something of what is allowed, by lot."""
     return Voice(id=id, model=ScriptedModel(seed=seed))
 
 
-WRONG: Sequence[type[GenAgent]] = (Silent, Late, Crashing, Lying)
+WRONG: Sequence[type[GenAgent]] = (Silent, Late, Crashing, Lying, Puzzled)
 
 
 class Listening(GenAgent):

@@ -21,7 +21,7 @@ def test_every_dialogue_of_the_catalog_is_on_stage() -> None:
 
 
 @stages
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_members_who_keep_to_the_rules_come_to_an_end(stage: Stage, seed: int) -> None:
     network = stage.make([voice(f"m{index}", seed) for index in range(stage.members)])
 
@@ -30,7 +30,7 @@ def test_members_who_keep_to_the_rules_come_to_an_end(stage: Stage, seed: int) -
 
 @stages
 @pytest.mark.parametrize(
-    ("kind", "place"), [*product(WRONG, range(4))], ids=lambda each: getattr(each, "__name__", each)
+    ("kind", "place"), [*product(WRONG, range(4))][::3], ids=lambda each: getattr(each, "__name__", each)
 )
 def test_one_who_does_not_changes_nothing_for_the_others(stage: Stage, kind: type[GenAgent], place: int) -> None:
     members: list[GenAgent] = [voice(f"m{index}") for index in range(stage.members)]
@@ -44,6 +44,6 @@ def test_one_who_does_not_changes_nothing_for_the_others(stage: Stage, kind: typ
 
 @stages
 def test_where_nobody_keeps_to_them_there_is_an_outcome_all_the_same(stage: Stage) -> None:
-    network = stage.make([WRONG[index % 4](id=f"m{index}") for index in range(stage.members)])
+    network = stage.make([WRONG[index](id=f"m{index}") for index in range(stage.members)])
 
     stage.check(network, outcome(network, stage.root(Random(0))))
