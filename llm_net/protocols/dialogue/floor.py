@@ -104,8 +104,8 @@ class Floor(InteractionProtocol):
     """A conversation of its members in which one has the floor at a time: a `Topic` is answered by the `Minutes`.
 
     Whoever has the floor says a sentence at a time; the others hear each, and may interrupt. The floor goes to who waited
-    longest, where an interruption counts as `URGENT` turns of waiting: it comes before everybody who did not wait for
-    much longer, and nobody waits for more than that and two turns of each other. Who is interrupted, or out of words or
+    longest, where an interruption counts as `URGENT` turns of waiting: so nobody waits for more than that and one turn of
+    each other. Who is interrupted, or out of words or
     time, is told. Who fails or takes too long has left.
 
     Args:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from pydantic import Field
 
@@ -63,20 +64,21 @@ def voice(id: str, seed: int = 0) -> Voice:
 WRONG: Sequence[type[GenAgent]] = (Silent, Late, Crashing, Lying, Puzzled)
 
 
-class Listening(GenAgent):
-    """Answers by a function, and keeps what it was told.
+Says: TypeAlias = Mapping[type[Message], Callable[[Any], Message | None]]
+"""What to answer to messages of each class."""
 
-    Args:
-        says: gives the answer to a message; None gives none.
-    """
 
-    says: Callable[[Message], Message | None] = Field(exclude=True)
-    heard_: list[Message] = Field(default_factory=list, exclude=True)
+class Member(GenAgent):
+    """Answers each message as the function for its class says, or not at all; keeps all that it was told."""
+
+    says: Says = Field(default={}, exclude=True)
+    told: list[Message] = Field(default_factory=list, exclude=True)
 
     @handles(Message)
     def hear(self, message: Message) -> Message | None:
-        self.heard_.append(message)
-        return self.says(message)
+        self.told.append(message)
+        say = self.says.get(type(message))
+        return None if say is None else say(message)
 
 
 def outcome(network: InteractionProtocol, root: Message, *, seed: int = 0) -> Message:
