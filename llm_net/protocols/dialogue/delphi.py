@@ -124,14 +124,14 @@ class Delphi(InteractionProtocol):
     rules: ClassVar = (DELPHI,)
 
     rounds: int = Field(default=4, ge=1)
-    within: Decimal = Field(default=Decimal(0), ge=0)
-    drift: Decimal | None = Field(default=Decimal(0), ge=0)
+    within: float = Field(default=0.0, ge=0)
+    drift: float | None = Field(default=0.0, ge=0)
 
     async def aforecast(self, message: Forecast) -> Panel:
         absent: dict[str, str] = {}
         own: dict[str, Decimal] = {}
         rounds: list[list[Decimal]] = []
-        while len(rounds) < self.rounds and not settled(rounds, within=self.within, drift=self.drift):
+        while len(rounds) < self.rounds and not self._settled(rounds):
             middle = _told(spread(rounds[-1])) if rounds else {}
             there = [member.id for member in self if member.id not in absent]
             answers = await self.collect(
@@ -159,10 +159,14 @@ class Delphi(InteractionProtocol):
             message,
             body=f"{middle['median']}",
             rounds=len(rounds),
-            settled=settled(rounds, within=self.within, drift=self.drift),
+            settled=self._settled(rounds),
             absent=absent,
             **middle,
         )
+
+    def _settled(self, rounds: list[list[Decimal]]) -> bool:
+        drift = None if self.drift is None else Fraction(self.drift)
+        return settled(rounds, within=Fraction(self.within), drift=drift)
 
 
 def _told(middle: Spread) -> dict[str, Decimal]:

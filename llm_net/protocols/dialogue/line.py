@@ -15,6 +15,9 @@ class Line(BaseModel):
     speaker: str
     text: str
 
+    def __repr__(self) -> str:  # as messages that have some are printed
+        return repr(str(self))
+
     def __str__(self) -> str:
         return f"{self.speaker}: {self.text}" if self.text else f"{self.speaker} says nothing"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from fractions import Fraction
 from typing import ClassVar
 
@@ -104,7 +103,7 @@ class Stigmergy(InteractionProtocol):
 
     ways: Mapping[str, tuple[str, ...]]
     start: str
-    evaporation: Decimal = Field(default=Decimal("0.1"), ge=0, le=1)
+    evaporation: float = Field(default=0.1, ge=0, le=1)
     most: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     ticks: int = Field(default=10, ge=1, le=1_000)
 

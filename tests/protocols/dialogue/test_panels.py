@@ -53,7 +53,7 @@ def panel(*members: GenAgent, lowest: int | None = None, highest: int | None = N
 
 
 def test_a_panel_that_moves_to_its_middle_settles() -> None:
-    end = panel(expert("ann", 0), expert("bob", 40), expert("cat", 80), within=Decimal(10))
+    end = panel(expert("ann", 0), expert("bob", 40), expert("cat", 80), within=10)
 
     assert (end.median, end.lower, end.upper) == (Decimal(40), Decimal(35), Decimal(45))
     assert (end.rounds, end.settled) == (3, True)

@@ -166,7 +166,7 @@ def trails(*members: GenAgent, **fields: Any) -> Trails:
 
 
 def test_they_sense_what_is_near_and_leave_marks_that_fade() -> None:
-    end = trails(ant("ann"), ticks=3, evaporation="0.5")
+    end = trails(ant("ann"), ticks=3, evaporation=0.5)
 
     assert end.places == {"ann": "path"}
     assert end.marks == {"hive": 0.125 + 0.5, "path": 0.25, "food": 0.0}
@@ -192,7 +192,7 @@ def test_what_is_on_the_ground_is_what_was_left_less_what_evaporated(
 ) -> None:
     members = [ant(f"m{index}", mark=mark / 4) for index, mark in enumerate(quarters)]
 
-    end = trails(*members, ticks=ticks, evaporation=f"{tenths / 10}")
+    end = trails(*members, ticks=ticks, evaporation=tenths / 10)
 
     total: dict[str, Fraction] = {}
     for _ in range(ticks):
