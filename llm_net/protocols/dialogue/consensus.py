@@ -86,7 +86,6 @@ CONSENSUS = Rules(
         ("considering", "participant", Refuse, "abstained"),
         (START, "initiator", Revise, "revising"),
         ("revising", "participant", Revision, "revised"),
-        ("revising", "participant", Refuse, "abstained"),
     ]),
     source="Susskind, McKearnan and Thomas-Larmer 1999, The consensus building handbook (a single text, revised)",
     initiator="facilitator",

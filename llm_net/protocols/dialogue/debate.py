@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from llm_net.message import Message
-from llm_net.protocols.dialogue.company import everybody_but, unanswered
+from llm_net.protocols.dialogue.company import everybody_but
 from llm_net.protocols.dialogue.majority import majority, normalised
 from llm_net.protocols.dialogue.problem import Problem, Solution, Solve
 from llm_net.protocols.dialogue.self_consistency import Verdict
@@ -63,6 +63,7 @@ DEBATE = exchange(
     source="Du et al. 2023, Improving Factuality and Reasoning in Language Models through Multiagent Debate (arXiv 2305.14325)",
     initiator="moderator",
     participant="debater",
+    refuse=False,
 )
 JUDGED_DEBATE = exchange(
     "judged-debate",
@@ -72,6 +73,7 @@ JUDGED_DEBATE = exchange(
     "for asking in both orders",
     initiator="moderator",
     participant="judge",
+    refuse=False,
 )
 
 
@@ -156,7 +158,7 @@ class Debate(InteractionProtocol):
             )
             for name in debaters
         )
-        absent |= unanswered(answers, Solution)
+        absent |= answers.absent
         return answers.of(Solution)
 
     async def _judged(
@@ -176,7 +178,7 @@ class Debate(InteractionProtocol):
             )
             calls += len(there)
             voices.append(answers.of(Judgement))
-            absent |= unanswered(answers, Judgement)
+            absent |= answers.absent
         found: list[str] = []
         for judge, voice in voices[1].items():
             if voice.answer == voices[0][judge].answer:

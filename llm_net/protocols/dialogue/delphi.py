@@ -11,7 +11,6 @@ from pydantic import Field, WithJsonSchema
 
 from llm_net.message import Message
 from llm_net.protocols.coordination.delphi import Spread, settled, spread
-from llm_net.protocols.dialogue.company import unanswered
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import exchange
 from llm_net.protocols.outcome import Outcome
@@ -105,6 +104,7 @@ DELPHI = exchange(
     source="Dalkey and Helmer 1963, An experimental application of the Delphi method to the use of experts",
     initiator="facilitator",
     participant="expert",
+    refuse=False,
 )
 
 
@@ -148,7 +148,7 @@ class Delphi(InteractionProtocol):
                 for name in there
             )
             own = {name: estimate.value for name, estimate in answers.of(Estimate).items()}
-            absent |= unanswered(answers, Estimate)
+            absent |= answers.absent
             if not own:
                 break
             rounds.append([*own.values()])

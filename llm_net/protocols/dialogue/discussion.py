@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from llm_net.message import Message
-from llm_net.protocols.dialogue.company import everybody_but, unanswered
+from llm_net.protocols.dialogue.company import everybody_but
 from llm_net.protocols.dialogue.ending import AllSilent, Ending, Talk, Turns
 from llm_net.protocols.dialogue.line import Line, Lines
 from llm_net.protocols.dialogue.selection import (
@@ -21,8 +21,9 @@ from llm_net.protocols.dialogue.selection import (
 )
 from llm_net.protocols.dialogue.turn import Minutes, Say, Skip, Topic, Turn
 from llm_net.protocols.interaction import InteractionProtocol
-from llm_net.protocols.meta import exchange
+from llm_net.protocols.meta import completed, exchange
 from llm_net.protocols.question import Question
+from llm_net.protocols.rules import START, Rules
 from llm_net.schema import JsonSchema
 
 
@@ -70,15 +71,18 @@ class Hand(Message):
     urgency: int = Field(ge=0, le=URGENT)
 
 
-ROUND_ROBIN = exchange(
+ROUND_ROBIN = Rules(
     "round-robin",
-    Turn,
-    Say,
-    Skip,
+    completed([
+        (START, "initiator", Turn, "asked"),
+        ("asked", "participant", Say, "said"),
+        ("asked", "participant", Skip, "skipped"),
+    ]),
     source="Wu et al. 2023, AutoGen (arXiv 2308.08155), group chat",
     initiator="chair",
     participant="speaker",
-)
+    fallback=(Skip,),
+)  # fmt: skip
 SELECTOR = exchange(
     "selector",
     WhoNext,
@@ -86,6 +90,7 @@ SELECTOR = exchange(
     source="Wu et al. 2023, AutoGen (arXiv 2308.08155), group chat",
     initiator="chair",
     participant="selector",
+    refuse=False,
 )
 HANDS = exchange(
     "raised-hands",
@@ -94,14 +99,15 @@ HANDS = exchange(
     source="Sacks, Schegloff and Jefferson 1974, A simplest systematics for the organization of turn-taking (self-selection)",
     initiator="chair",
     participant="listener",
+    refuse=False,
 )
 
 
 class Discussion(InteractionProtocol):
     """A conversation of its members: a `Topic` to the network is answered by the `Minutes`.
 
-    Whoever is given the floor gets a `Turn` with all that was said, and answers by `Say` or `Skip`. Who refuses, fails or
-    is late has left: it is absent and not given the floor again.
+    Whoever is given the floor gets a `Turn` with all that was said, and answers by `Say` or `Skip`. Who fails or is late
+    has left: it is absent and not given the floor again.
 
     Args:
         selection: who speaks next.
@@ -129,7 +135,7 @@ class Discussion(InteractionProtocol):
             turn = Turn(body=message.body, said=tuple(said), receiver=speaker, reply_to=message)
             answers = await self.collect([turn])
             word = answers.given.get(speaker)
-            absent |= unanswered(answers, Say, Skip)
+            absent |= answers.absent
             if isinstance(word, Say | Skip):
                 said.append(Line(speaker=speaker, text=word.body if isinstance(word, Say) else ""))
             there = [name for name in speakers if name not in absent]

@@ -9,7 +9,6 @@ from typing import ClassVar
 from pydantic import Field
 
 from llm_net.message import Message
-from llm_net.protocols.acts import Refuse
 from llm_net.protocols.dialogue.company import everybody_but
 from llm_net.protocols.dialogue.line import Line, Lines
 from llm_net.protocols.dialogue.majority import majority
@@ -103,19 +102,15 @@ HIDDEN_ROLES = Rules(
     completed([
         (START, "initiator", Night, "night"),
         ("night", "participant", Point, "pointed"),
-        ("night", "participant", Refuse, "abstained"),
         (START, "initiator", Day, "day"),
         ("day", "participant", Say, "spoken"),
-        ("day", "participant", Refuse, "abstained"),
         (START, "initiator", Vote, "voting"),
         ("voting", "participant", Point, "pointed"),
-        ("voting", "participant", Refuse, "abstained"),
     ]),
     source="Davidoff 1986, Mafia; Plotkin 1997, Werewolf; Xu et al. 2023, Exploring Large Language Models for "
     "Communication Games: An Empirical Study on Werewolf (arXiv 2309.04658)",
     initiator="narrator",
     participant="player",
-    fallback=(Refuse,),
 )  # fmt: skip
 
 
@@ -142,8 +137,8 @@ class HiddenRoles(InteractionProtocol):
 
     By night each werewolf chooses a victim and the seer looks at somebody; whom most werewolves chose is dead in the
     morning. By day everybody speaks in turn, then votes; who has most votes leaves. Nobody is told more than its part
-    allows: not who is what, not what was chosen by night, nor who voted how. Who refuses chooses
-    nobody; who fails or is late plays on without a word.
+    allows: not who is what, not what was chosen by night, nor who voted how. Who fails or is late
+    plays on without a word.
 
     Args:
         ties: who dies, or leaves, of those chosen equally often; without a rule nobody does.

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from llm_net.protocols.dialogue.company import everybody_but, unanswered
+from llm_net.protocols.dialogue.company import everybody_but
 from llm_net.protocols.dialogue.problem import Problem, Solution, Solve
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import exchange
@@ -47,6 +47,7 @@ MIXTURE_OF_AGENTS = exchange(
     source="Wang et al. 2024, Mixture-of-Agents Enhances Large Language Model Capabilities (arXiv 2406.04692)",
     initiator="network",
     participant="proposer",
+    refuse=False,
 )
 
 
@@ -92,5 +93,5 @@ class MixtureOfAgents(InteractionProtocol):
             if name not in absent
         )
         solutions = answers.of(Solution)
-        absent |= unanswered(answers, Solution)
+        absent |= answers.absent
         return tuple(solution.answer for solution in solutions.values())

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from llm_net.protocols.dialogue.company import unanswered
 from llm_net.protocols.dialogue.majority import majority
 from llm_net.protocols.dialogue.problem import Problem, Solution, Solve
 from llm_net.protocols.interaction import InteractionProtocol
@@ -22,6 +21,7 @@ SELF_CONSISTENCY = exchange(
     source="Wang et al. 2022, Self-Consistency Improves Chain of Thought Reasoning in Language Models (arXiv 2203.11171)",
     initiator="counter",
     participant="sampler",
+    refuse=False,
 )
 
 
@@ -72,7 +72,7 @@ class SelfConsistency(InteractionProtocol):
             calls += len(there)
             solutions = answers.of(Solution)
             found += [solution.answer for solution in solutions.values()]
-            absent |= unanswered(answers, Solution)
+            absent |= answers.absent
         count = majority(found)
         answer = count.answer(self.ties)
         return Verdict.reply(

@@ -7,7 +7,6 @@ from typing import ClassVar
 from pydantic import Field
 
 from llm_net.message import Message
-from llm_net.protocols.acts import Refuse
 from llm_net.protocols.dialogue.company import everybody_but
 from llm_net.protocols.dialogue.line import Line, Lines
 from llm_net.protocols.interaction import InteractionProtocol
@@ -75,12 +74,11 @@ SOCRATIC = Rules(
         ("asking", "initiator", Heard, "examining"),
         (START, "initiator", Explain, "explaining"),
         ("explaining", "participant", Explanation, "explained"),
-        ("explaining", "participant", Refuse, "refused"),
     ]),
     source="Paul and Elder 2006, The art of Socratic questioning",
     initiator="moderator",
     participant="partner",
-    fallback=(Satisfied, Refuse),
+    fallback=(Satisfied,),
 )  # fmt: skip
 
 
@@ -88,7 +86,7 @@ class Socratic(InteractionProtocol):
     """A questioner and an answerer among its members: a `Thesis` is answered by the `Examination`.
 
     The questioner asks, hears the answer, and asks on, until it is satisfied, the questions are over, or one of the two
-    fails or refuses. The answerer gets each question with all that was said before.
+    fails. The answerer gets each question with all that was said before.
 
     Args:
         questioner, answerer: members; others have no part in it.
@@ -129,5 +127,4 @@ class Socratic(InteractionProtocol):
     async def _one(self, question: Message, absent: dict[str, str]) -> Message | None:
         answers = await self.collect([question])
         absent |= answers.absent
-        absent |= dict.fromkeys(answers.of(Refuse), "it refused")
         return next(iter(answers), None)

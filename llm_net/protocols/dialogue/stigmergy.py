@@ -81,6 +81,7 @@ STIGMERGY = exchange(
     source="Grassé 1959; Dorigo, Maniezzo and Colorni 1996, Ant System: optimization by a colony of cooperating agents",
     initiator="ground",
     participant="walker",
+    refuse=False,
 )
 
 
@@ -88,8 +89,7 @@ class Stigmergy(InteractionProtocol):
     """The ground on which its members walk: a `Release` is answered by the `Trails`.
 
     In each tick everybody senses the marks at its place and next to it, all at the same moment; then the steps are taken,
-    what was left is added, and a share of all evaporates. Who refuses a step stays where it is; so does,
-    from then on, who fails or is late.
+    what was left is added, and a share of all evaporates. Who fails or is late stays where it is from then on.
 
     Args:
         ways: the places next to each place.

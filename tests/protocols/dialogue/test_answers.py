@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llm_net import GenAgent, Message
 from llm_net.errors import AgentFailed
-from llm_net.protocols.acts import Refuse
+from llm_net.protocols.acts import NotUnderstood
 from llm_net.protocols.dialogue.debate import Argue, Debate, Judge, Judgement, Resolution
 from llm_net.protocols.dialogue.mixture_of_agents import Improve, MixtureOfAgents, Synthesis
 from llm_net.protocols.dialogue.problem import Problem, Solution, Solve
@@ -218,9 +218,9 @@ def test_the_baseline_costs_as_many_answers_as_the_debate_had_calls() -> None:
 
 def test_who_fails_in_a_debate_is_absent_and_the_last_answers_of_the_others_count() -> None:
     wrong = [kind(id=f"m{index}") for index, kind in enumerate(WRONG)]
-    refusing = Member(id="eve", says={Argue: lambda question: Refuse.reply(question, body="I do not know.")})
+    puzzled = Member(id="eve", says={Argue: lambda question: NotUnderstood.reply(question, body="I do not know.")})
 
-    end = resolution(stubborn("ann", "42"), *wrong, refusing, stubborn("bob", "42"), judge("jim", "x"), judges=("jim",))
+    end = resolution(stubborn("ann", "42"), *wrong, puzzled, stubborn("bob", "42"), judge("jim", "x"), judges=("jim",))
 
     assert end.answer == "42"
     assert end.absent.keys() == {"eve", *(agent.id for agent in wrong)}

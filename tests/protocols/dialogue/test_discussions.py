@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llm_net import GenAgent, Message
 from llm_net.errors import AgentFailed
 from llm_net.journal import MemoryJournal
-from llm_net.protocols.acts import Refuse
+from llm_net.protocols.acts import NotUnderstood
 from llm_net.protocols.dialogue.discussion import Discussion, Hand, Hands, Next, WhoNext
 from llm_net.protocols.dialogue.ending import Turns, Words
 from llm_net.protocols.dialogue.floor import Done, Floor, GoOn, Grant, Interrupt, Interrupted, Listen, Overhear
@@ -65,10 +65,10 @@ def test_everybody_is_told_the_topic_and_all_that_was_said_and_nothing_else() ->
         assert len(member.told) == 2
 
 
-def test_who_refuses_fails_or_is_late_has_left_and_the_others_talk_on() -> None:
-    refusing = Member(id="dan", says={Turn: lambda turn: Refuse.reply(turn, body="I have to go.")})
+def test_who_fails_or_is_late_has_left_and_the_others_talk_on() -> None:
+    leaving = Member(id="dan", says={Turn: lambda turn: NotUnderstood.reply(turn, body="I have to go.")})
     wrong: list[GenAgent] = [Silent(id="sam"), Crashing(id="cid"), Late(id="lea"), Lying(id="lyn")]
-    room = Discussion(id="room", agents=[refusing, *wrong, speaker("ann", "a", "b"), speaker("bob", "c")])
+    room = Discussion(id="room", agents=[leaving, *wrong, speaker("ann", "a", "b"), speaker("bob", "c")])
 
     end = minutes(room)
 
