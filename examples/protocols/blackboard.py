@@ -20,6 +20,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -52,7 +53,13 @@ def network(model: Model | None = None) -> Blackboard:
         "vet": "You are a vet. You know what animals do.",
     }
     voices = [
-        Voice(id=name, model=model or ScriptedModel(SCRIPTS[name]), instructions=task, stepwise=True)
+        Voice(
+            id=name,
+            model=model or ScriptedModel(SCRIPTS[name]),
+            instructions=task,
+            settings=Settings(max_tokens=40),
+            stepwise=True,
+        )
         for name, task in tasks.items()
     ]
     return Blackboard(id="house", agents=voices, rounds=4)

@@ -25,6 +25,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -35,7 +36,7 @@ SCRIPTS = {
     "ann": ['{"act": "objection"}', '{"reason": "I eat no meat."}', '{"act": "agree"}', "Lovely."],
     "bob": ['{"act": "agree"}', "Fine.", '{"act": "agree"}', "Fine."],
     "cleo": ['{"act": "objection"}', '{"reason": "Eight is too late."}', '{"act": "agree"}', "Good."],
-    "editor": ['{"act": "revision"}', '{"text": "We eat mushroom stew at seven."}'],
+    "editor": ['{"text": "We eat mushroom stew at seven."}'],
 }
 
 
@@ -48,7 +49,13 @@ def network(model: Model | None = None) -> Consensus:
         "editor": "You revise a plan for dinner, so that everybody can agree.",
     }
     voices = [
-        Voice(id=name, model=model or ScriptedModel(SCRIPTS[name]), instructions=task, stepwise=True)
+        Voice(
+            id=name,
+            model=model or ScriptedModel(SCRIPTS[name]),
+            instructions=task,
+            settings=Settings(max_tokens=40),
+            stepwise=True,
+        )
         for name, task in tasks.items()
     ]
     return Consensus(id="flat", agents=voices, editor="editor", quorum=3, rounds=3)

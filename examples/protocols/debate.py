@@ -24,6 +24,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -51,19 +52,14 @@ def network(model: Model | None = None) -> Debate:
     voices = [
         Voice(
             id=name,
-            model=model or ScriptedModel(script(name)),
+            model=model or ScriptedModel([f'{{"answer": "{answer}"}}' for answer in SCRIPTS[name]]),
             instructions=task,
+            settings=Settings(max_tokens=40),
             stepwise=True,
         )
         for name, task in tasks.items()
     ]
     return Debate(id="hall", agents=voices, rounds=2, judges=("judge",), baseline=True)
-
-
-def script(name: str) -> list[str]:
-    """What a model writes for these answers: which message, then its field."""
-    act = "judgement" if name == "judge" else "solution"
-    return [line for answer in SCRIPTS[name] for line in (f'{{"act": "{act}"}}', f'{{"answer": "{answer}"}}')]
 
 
 def main(model: Model | None = None) -> None:

@@ -28,6 +28,7 @@ import sys
 from decimal import Decimal
 
 from llm_net import Message
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -43,9 +44,9 @@ def network(model: Model | None = None) -> Delphi:
     voices = [
         Voice(
             id=name,
-            model=model
-            or ScriptedModel([line for value in values for line in ('{"act": "estimate"}', f'{{"value": {value}}}')]),
+            model=model or ScriptedModel([f'{{"value": {value}}}' for value in values]),
             instructions=f"You are {name}. You estimate how many sweets are in a jar.",
+            settings=Settings(max_tokens=40),
             stepwise=True,
         )
         for name, values in SCRIPTS.items()

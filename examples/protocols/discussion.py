@@ -19,6 +19,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -29,7 +30,7 @@ from llm_net.protocols.dialogue.turn import Minutes, Say, Skip, Topic
 from llm_net.protocols.participant import Voice
 
 SCRIPTS = {
-    "host": ['{"act": "next"}', '{"name": "bob"}', '{"act": "next"}', '{"name": "anna"}'] * 2,
+    "host": ['{"name": "bob"}', '{"name": "anna"}'] * 2,
     "anna": ['{"act": "say"}', "We have no oven for that.", '{"act": "say"}', "Then it is settled: soup."],
     "bob": ['{"act": "say"}', "I bake forty pies.", '{"act": "skip"}', "Hm."],
     "carla": [],
@@ -45,7 +46,13 @@ def network(model: Model | None = None) -> Discussion:
         "carla": "You are Carla. You plan a village feast, and love music.",
     }
     voices = [
-        Voice(id=name, model=model or ScriptedModel(SCRIPTS[name]), instructions=task, stepwise=True)
+        Voice(
+            id=name,
+            model=model or ScriptedModel(SCRIPTS[name]),
+            instructions=task,
+            settings=Settings(max_tokens=40),
+            stepwise=True,
+        )
         for name, task in tasks.items()
     ]
     return Discussion(id="square", agents=voices, selection=BySelector("host"), ending=Turns(6) | Words("settled"))

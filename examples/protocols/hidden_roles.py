@@ -25,6 +25,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 import sys
 
 from llm_net import Message
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -34,23 +35,17 @@ from llm_net.protocols.participant import Voice
 
 SCRIPTS = {
     "wim": [
-        '{"act": "point"}',
         '{"player": "ann"}',
-        '{"act": "say"}',
         "It was Bob!",
-        '{"act": "point"}',
         '{"player": "bob"}',
     ],
     "sara": [
-        '{"act": "point"}',
         '{"player": "wim"}',
-        '{"act": "say"}',
         "I saw Wim.",
-        '{"act": "point"}',
         '{"player": "wim"}',
     ],
     "ann": [],
-    "bob": ['{"act": "say"}', "I was asleep.", '{"act": "point"}', '{"player": "wim"}'],
+    "bob": ["I was asleep.", '{"player": "wim"}'],
 }
 
 
@@ -61,6 +56,7 @@ def network(model: Model | None = None) -> HiddenRoles:
             id=name,
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions=f"You are {name}. You play the game of werewolves.",
+            settings=Settings(max_tokens=40),
             stepwise=True,
         )
         for name in SCRIPTS

@@ -16,6 +16,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -36,11 +37,9 @@ def network(model: Model | None = None) -> MixtureOfAgents:
     voices = [
         Voice(
             id=name,
-            model=model
-            or ScriptedModel(
-                [line for answer in answers for line in ('{"act": "solution"}', f'{{"answer": "{answer}"}}')]
-            ),
+            model=model or ScriptedModel([f'{{"answer": "{answer}"}}' for answer in answers]),
             instructions=f"You are {name}. You name a shop in two or three words.",
+            settings=Settings(max_tokens=40),
             stepwise=True,
         )
         for name, answers in SCRIPTS.items()

@@ -17,6 +17,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -30,11 +31,11 @@ SCRIPTS = ["22", "24", "22", "20", "22", "22"]
 
 def network(model: Model | None = None) -> SelfConsistency:
     """One who counts; without a model it has a script."""
-    lines = [line for answer in SCRIPTS for line in ('{"act": "solution"}', f'{{"answer": "{answer}"}}')]
     counter = Voice(
         id="counter",
-        model=model or ScriptedModel(lines),
+        model=model or ScriptedModel([f'{{"answer": "{answer}"}}' for answer in SCRIPTS]),
         instructions="You are careful with numbers. You answer the question.",
+        settings=Settings(max_tokens=40),
         stepwise=True,
     )
     return SelfConsistency(id="urn", agents=[counter], samples=7)

@@ -15,6 +15,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
 import sys
 
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -26,7 +27,7 @@ SCRIPTS = {
         *['{"act": "ask"}', "Who teaches it?", '{"act": "ask"}', "And did their sons become good?"],
         *['{"act": "satisfied"}', "Then we do not know yet that it can be taught."],
     ],
-    "meno": ['{"act": "explanation"}', "Good men do.", '{"act": "explanation"}', "Not all of them, by Zeus."],
+    "meno": ["Good men do.", "Not all of them, by Zeus."],
 }
 
 
@@ -37,7 +38,13 @@ def network(model: Model | None = None) -> Socratic:
         "meno": "You are Meno. You hold that virtue can be taught.",
     }
     voices = [
-        Voice(id=name, model=model or ScriptedModel(SCRIPTS[name]), instructions=task, stepwise=True)
+        Voice(
+            id=name,
+            model=model or ScriptedModel(SCRIPTS[name]),
+            instructions=task,
+            settings=Settings(max_tokens=40),
+            stepwise=True,
+        )
         for name, task in tasks.items()
     ]
     return Socratic(id="agora", agents=voices, questioner="socrates", answerer="meno", questions=4)

@@ -18,6 +18,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
 import sys
 
 from llm_net import Message
+from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
@@ -42,10 +43,9 @@ def network(model: Model | None = None) -> Stigmergy:
         Voice(
             id=name,
             model=model
-            or ScriptedModel(
-                [line for to, mark in steps for line in ('{"act": "step"}', f'{{"to": "{to}"}}', f'{{"mark": {mark}}}')]
-            ),
+            or ScriptedModel([line for to, mark in steps for line in (f'{{"to": "{to}"}}', f'{{"mark": {mark}}}')]),
             instructions="You are an ant. You go where the marks are strongest.",
+            settings=Settings(max_tokens=40),
             stepwise=True,
         )
         for name, steps in SCRIPTS.items()
