@@ -57,7 +57,7 @@ def network(model: Model | None = None) -> Blackboard:
             id=name,
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions=task,
-            settings=Settings(max_tokens=40),
+            settings=Settings(max_tokens=30),
             stepwise=True,
         )
         for name, task in tasks.items()

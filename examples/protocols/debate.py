@@ -54,7 +54,7 @@ def network(model: Model | None = None) -> Debate:
             id=name,
             model=model or ScriptedModel([f'{{"answer": "{answer}"}}' for answer in SCRIPTS[name]]),
             instructions=task,
-            settings=Settings(max_tokens=40),
+            settings=Settings(max_tokens=30),
             stepwise=True,
         )
         for name, task in tasks.items()

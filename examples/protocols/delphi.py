@@ -46,7 +46,7 @@ def network(model: Model | None = None) -> Delphi:
             id=name,
             model=model or ScriptedModel([f'{{"value": {value}}}' for value in values]),
             instructions=f"You are {name}. You estimate how many sweets are in a jar.",
-            settings=Settings(max_tokens=40),
+            settings=Settings(max_tokens=30),
             stepwise=True,
         )
         for name, values in SCRIPTS.items()

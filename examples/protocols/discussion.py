@@ -1,6 +1,6 @@
 """A discussion that is led: a host names who speaks, and can name nobody who is not there.
 
-Three neighbours plan a feast. It is over once somebody says that it is settled, or after six turns.
+Three neighbours plan a feast. It is over once somebody says that it is settled, or after four turns.
 
     python examples/protocols/discussion.py
 
@@ -50,12 +50,12 @@ def network(model: Model | None = None) -> Discussion:
             id=name,
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions=task,
-            settings=Settings(max_tokens=40),
+            settings=Settings(max_tokens=30),
             stepwise=True,
         )
         for name, task in tasks.items()
     ]
-    return Discussion(id="square", agents=voices, selection=BySelector("host"), ending=Turns(6) | Words("settled"))
+    return Discussion(id="square", agents=voices, selection=BySelector("host"), ending=Words("settled") | Turns(4))
 
 
 def main(model: Model | None = None) -> None:

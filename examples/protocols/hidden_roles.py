@@ -56,7 +56,7 @@ def network(model: Model | None = None) -> HiddenRoles:
             id=name,
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions=f"You are {name}. You play the game of werewolves.",
-            settings=Settings(max_tokens=40),
+            settings=Settings(max_tokens=30),
             stepwise=True,
         )
         for name in SCRIPTS

@@ -39,7 +39,7 @@ def network(model: Model | None = None) -> MixtureOfAgents:
             id=name,
             model=model or ScriptedModel([f'{{"answer": "{answer}"}}' for answer in answers]),
             instructions=f"You are {name}. You name a shop in two or three words.",
-            settings=Settings(max_tokens=40),
+            settings=Settings(max_tokens=30),
             stepwise=True,
         )
         for name, answers in SCRIPTS.items()

@@ -35,7 +35,7 @@ def network(model: Model | None = None) -> SelfConsistency:
         id="counter",
         model=model or ScriptedModel([f'{{"answer": "{answer}"}}' for answer in SCRIPTS]),
         instructions="You are careful with numbers. You answer the question.",
-        settings=Settings(max_tokens=40),
+        settings=Settings(max_tokens=30),
         stepwise=True,
     )
     return SelfConsistency(id="urn", agents=[counter], samples=7)

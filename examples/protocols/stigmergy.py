@@ -45,7 +45,7 @@ def network(model: Model | None = None) -> Stigmergy:
             model=model
             or ScriptedModel([line for to, mark in steps for line in (f'{{"to": "{to}"}}', f'{{"mark": {mark}}}')]),
             instructions="You are an ant. You go where the marks are strongest.",
-            settings=Settings(max_tokens=40),
+            settings=Settings(max_tokens=30),
             stepwise=True,
         )
         for name, steps in SCRIPTS.items()

@@ -45,7 +45,7 @@ class Explanation(Message):
     """Answer the question."""
 
 
-class Heard(Question):
+class FollowUp(Question):
     """Hear the answer; ask on, or say that you are satisfied."""
 
 
@@ -71,7 +71,7 @@ SOCRATIC = Rules(
         (START, "initiator", Examine, "examining"),
         ("examining", "participant", Ask, "asking"),
         ("examining", "participant", Satisfied, "satisfied"),
-        ("asking", "initiator", Heard, "examining"),
+        ("asking", "initiator", FollowUp, "examining"),
         (START, "initiator", Explain, "explaining"),
         ("explaining", "participant", Explanation, "explained"),
     ]),
@@ -120,7 +120,7 @@ class Socratic(InteractionProtocol):
             said.append(Line(speaker=self.answerer, text=answer.body))
             if len(said) >= 2 * self.questions:
                 break
-            ask = Heard.reply(word, body=answer.body)
+            ask = FollowUp.reply(word, body=answer.body)
         body = next(iter(absent.values()), f"{self.questions} questions are over")
         return Examination.reply(message, body=body, said=tuple(said), absent=absent)
 

@@ -20,7 +20,7 @@ from llm_net.protocols.dialogue.socratic import (
     Examine,
     Explain,
     Explanation,
-    Heard,
+    FollowUp,
     Satisfied,
     Socratic,
     Thesis,
@@ -222,7 +222,7 @@ def questioner(questions: int) -> Member:
             return Satisfied.reply(message, body="So it is.")
         return Ask.reply(message, body=f"Why {asked + 1}?")
 
-    return Member(id="sam", says={Examine: ask, Heard: ask})
+    return Member(id="sam", says={Examine: ask, FollowUp: ask})
 
 
 def answerer() -> Member:
