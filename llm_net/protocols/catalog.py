@@ -22,6 +22,17 @@ from llm_net.protocols.coordination.pipeline import PIPELINE, Pipeline
 from llm_net.protocols.coordination.publish_subscribe import PUBLISH_SUBSCRIBE, PublishSubscribe
 from llm_net.protocols.coordination.ring_election import RING_ELECTION, RingElection
 from llm_net.protocols.coordination.task_allocation import TASK_ALLOCATION, TaskAllocation
+from llm_net.protocols.dialogue.blackboard import BLACKBOARD, Blackboard
+from llm_net.protocols.dialogue.consensus import CONSENSUS, Consensus
+from llm_net.protocols.dialogue.debate import DEBATE, JUDGED_DEBATE, Debate
+from llm_net.protocols.dialogue.delphi import DELPHI, Delphi
+from llm_net.protocols.dialogue.discussion import HANDS, ROUND_ROBIN, SELECTOR, Discussion
+from llm_net.protocols.dialogue.floor import FLOOR, Floor
+from llm_net.protocols.dialogue.hidden_roles import HIDDEN_ROLES, HiddenRoles
+from llm_net.protocols.dialogue.mixture_of_agents import MIXTURE_OF_AGENTS, MixtureOfAgents
+from llm_net.protocols.dialogue.self_consistency import SELF_CONSISTENCY, SelfConsistency
+from llm_net.protocols.dialogue.socratic import SOCRATIC, Socratic
+from llm_net.protocols.dialogue.stigmergy import STIGMERGY, Stigmergy
 from llm_net.protocols.fipa.brokering import BROKERING, Broker
 from llm_net.protocols.fipa.contract_net import CONTRACT_NET, ContractNet
 from llm_net.protocols.fipa.iterated_contract_net import ITERATED_CONTRACT_NET, IteratedContractNet
@@ -136,5 +147,19 @@ CATALOG: Final[Mapping[str, Entry]] = _by_name(
     Entry("matching", STABLE_MATCHING, StableMatching, "stable-matching"),
     Entry("matching", ASSIGNMENT, TaskAssignment, "assignment"),
     Entry("matching", TOP_TRADING_CYCLES, TopTradingCycles, "top-trading-cycles"),
+    Entry("dialogue", ROUND_ROBIN, Discussion, "discussion"),
+    Entry("dialogue", SELECTOR, Discussion, "discussion"),
+    Entry("dialogue", HANDS, Discussion, "discussion"),
+    Entry("dialogue", FLOOR, Floor, "floor"),
+    Entry("dialogue", DEBATE, Debate, "debate"),
+    Entry("dialogue", JUDGED_DEBATE, Debate, "debate"),
+    Entry("dialogue", SELF_CONSISTENCY, SelfConsistency, "self-consistency"),
+    Entry("dialogue", MIXTURE_OF_AGENTS, MixtureOfAgents, "mixture-of-agents"),
+    Entry("dialogue", DELPHI, Delphi, "delphi"),
+    Entry("dialogue", CONSENSUS, Consensus, "consensus"),
+    Entry("dialogue", SOCRATIC, Socratic, "socratic"),
+    Entry("dialogue", BLACKBOARD, Blackboard, "blackboard"),
+    Entry("dialogue", STIGMERGY, Stigmergy, "stigmergy"),
+    Entry("dialogue", HIDDEN_ROLES, HiddenRoles, "hidden-roles"),
 )
 """By name, families together."""

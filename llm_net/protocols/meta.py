@@ -21,20 +21,23 @@ def exchange(
     source: str,
     initiator: str = "initiator",
     participant: str = "participant",
+    refuse: bool = True,
 ) -> Rules:
-    """The rules of one question and its answer, which may be refused.
+    """The rules of one question and its answer.
 
     Args:
         name: of the rules.
         question: what the initiator says.
-        answers: what the participant may say to that, besides `Refuse`.
+        answers: what the participant may say to that.
         source: where such a conversation is described.
         initiator, participant: what the roles are called.
+        refuse: whether it may be refused. Small models like to refuse what they are asked, where they may.
     """
     moves = [Move(START, "initiator", question, "asked")]
     moves += [Move("asked", "participant", answer, "answered") for answer in answers]
-    moves.append(Move("asked", "participant", Refuse, "refused"))
-    return Rules(name, completed(moves), source, initiator, participant, fallback=(Refuse,))
+    if refuse:
+        moves.append(Move("asked", "participant", Refuse, "refused"))
+    return Rules(name, completed(moves), source, initiator, participant, fallback=(Refuse,) if refuse else ())
 
 
 def completed(moves: Sequence[tuple[str, Speaker, type[Message], str]]) -> tuple[Move, ...]:

@@ -213,8 +213,8 @@ class Engine:
 
     def _hold_to_rules(self, handling: LocalHandling, message: Message) -> None:
         """Let monitors see what is about to be sent. Raises BrokenRule."""
-        run, step, answered = handling.run, handling.step, message.reply_to
-        if answered is not None and answered.id in run.abandoned:
+        run, step = handling.run, handling.step
+        if run.is_late(message):
             return  # nobody will hear it: it goes to the dead letters
         if run.recorder is not None and run.recorder.has_not_sent(message.id):
             return  # as it was when this was done before: `_was_sent` tells that again
@@ -239,7 +239,7 @@ class Engine:
                 return True
         if agent._callbacks:
             run.call_back(agent, handling, agent._callbacks_of("sent"), Event("sent", message, agent.id))
-        if answered is None or answered.id not in run.abandoned:
+        if answered is None or not run.is_late(message):
             return False
         run.count(1)
         receiver = message.receiver.id if message.receiver is not None else ""

@@ -355,7 +355,7 @@ class _Restoring:
                 elif isinstance(fact, Sent) and fact.receiver == "" and fact.id not in before.replies:
                     recorder.asked_outside[fact.id] = sent.receiver
         pending = list(before.pending)
-        if pending and pending[-1].seq == before.seq and pending[-1].reply_to in run.abandoned:
+        if pending and pending[-1].seq == before.seq and run.is_late(self._decoder.message(pending[-1].id)):
             late = pending.pop()  # it was just about to be put to the dead letters
             run.engine.loop.call_soon(self._bury, late, CallTimeout(late.sender, late.method, 0.0))
         self._orphans = [sent for sent in pending if not self._bring_back(sent)]

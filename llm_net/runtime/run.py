@@ -729,6 +729,11 @@ class LocalRun:
         self._refuse(message, reason, number)
         self.end_entry("dead", message, address, reason, number=number, step=step)
 
+    def is_late(self, message: Message) -> bool:
+        """Whether it answers somebody who gave up waiting. Who did may still say more to whom it asked."""
+        answered = message.reply_to
+        return answered is not None and answered.id in self.abandoned and message.sender != answered.sender
+
     def expired(self, entry: Entry, cell: Cell) -> bool:
         """End a delivery whose time is over: its deadline passed, or whoever called for it gave up."""
         message, place = entry[0], entry[3]

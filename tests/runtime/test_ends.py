@@ -238,6 +238,30 @@ def test_a_reply_that_comes_too_late_goes_to_the_dead_letters(world: Stage) -> N
     world.play(main())
 
 
+def test_who_gave_up_waiting_may_still_say_more_to_whom_it_asked(world: Stage) -> None:
+    class Hurried(GenAgent):
+        async def arequest(self, message: Message) -> Message:
+            question = Message(receiver="sleeper")
+            with pytest.raises(CallTimeout):
+                await self.call(question, timeout=0.5)
+            return question.reply(body="never mind", receiver="sleeper", sender=self)
+
+    class Cancellable(Sleeper):
+        told: list[str] = []
+
+        def response(self, message: Message) -> None:
+            self.told.append(message.body)
+
+    async def main() -> None:
+        network = GenNetwork(agents=[Hurried(id="hurried"), sleeper := Cancellable(id="sleeper")])
+        async with world.run(network, Message(receiver="hurried")) as run:
+            await run.wait()
+        assert sleeper.told == ["never mind"]
+        assert [letter.message.body for letter in run.dead_letters] == ["awake"]
+
+    world.play(main())
+
+
 def test_the_dead_letters_kept_are_the_latest_thousand_and_all_are_counted(stage: Stage) -> None:
     class Forgetful(Probe):
         mailbox = Mailbox(limit=1, when_full="drop_oldest")
