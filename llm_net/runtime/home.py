@@ -167,13 +167,16 @@ class Home:
         agents = self.manifest.agents.values()
         node.known.update(self.manifest.agents)
         here = [self.seats[id(agent)].agent for agent in agents if id(agent) in self.seats]
+        around = [
+            agent for agent in agents if isinstance(agent, GenNetwork)
+        ]  # what is said there has its classes with them
         run = {
             "run": self.run.id,
             "seed": self.run.seed,
             "node": node.number,
             "records": self.run.records,
             "hears": self.run.observed,
-            "modules": modules_of(here) if node.hosts.imports else [],
+            "modules": modules_of([*here, *around]) if node.hosts.imports else [],
         }
         return frame(frames.OPEN, 0, 0, to_json(run), self.manifest.described(agents, seats))
 

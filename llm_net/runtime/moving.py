@@ -227,7 +227,7 @@ def why_not(agent: GenAgent) -> str | None:
         return "a network stays where its run is; its members may live elsewhere"
     if "<locals>" in kind.__qualname__:
         return f"class {kind.__qualname__} is defined in a function; define it at the top of a module"
-    if kind.__module__ == "__main__" and not getattr(sys.modules["__main__"], "__file__", None):
+    if kind.__module__ == "__main__" and _at_a_prompt():
         return f"class {kind.__qualname__} is defined at a prompt; define it in a file"
     try:
         said = fields_of(agent, Border())
@@ -246,10 +246,16 @@ def why_not(agent: GenAgent) -> str | None:
 
 
 def modules_of(agents: Iterable[GenAgent]) -> list[str]:
-    """The modules that define the classes of agents."""
+    """The modules that define the classes of agents, as far as others can import them."""
     names = dict.fromkeys(base.__module__ for agent in agents for base in type(agent).__mro__)
-    known = ("llm_net.base", "llm_net.address", "pydantic.", "builtins", "abc")
+    known: tuple[str, ...] = ("llm_net.base", "llm_net.address", "pydantic.", "builtins", "abc")
+    if _at_a_prompt():
+        known = (*known, "__main__")
     return [name for name in names if not name.startswith(known)]
+
+
+def _at_a_prompt() -> bool:
+    return not getattr(sys.modules["__main__"], "__file__", None)
 
 
 def _models_of(agent: GenAgent) -> dict[str, Model]:
