@@ -88,7 +88,7 @@ class Participant(GenAgent):
             try:
                 name, arguments = await self.choose(message, options, problem)
                 return self.network.message_from(arguments, name=name, sender=self, answering=message)
-            except InvalidArguments as invalid:
+            except (InvalidArguments, InvalidOutput) as invalid:
                 problem = str(invalid)
         for kind in standing.rules.fallback:
             if kind in kinds.values():
