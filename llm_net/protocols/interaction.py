@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 
 from pydantic import Field
 
-from llm_net.address import AbstractObject
+from llm_net.address import AbstractObject, Reference
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.errors import Deadlock, InvalidArguments
 from llm_net.message import Message, origin, parse_arguments
@@ -46,9 +46,9 @@ class InteractionProtocol(GenNetwork):
         return Monitor(self.rules, resumed=resumed) if self.rules else None
 
     def missing(self, message: Message) -> object:
-        """What a member says to the network and the network does not understand is an event "not_understood": nobody else
-        suffers for it. It is not answered, for the answer might be answered too, without an end."""
-        if message.sender not in self:
+        """What somebody inside says to the network and the network does not understand is an event "not_understood": nobody
+        else suffers for it, not even when the speaker has left. It is not answered, for the answer might be answered too, without an end."""
+        if message.sender is None or isinstance(message.sender, Reference):  # it comes from outside
             return super().missing(message)
         self.emit(NotUnderstood.reply(message, body=f"{self.id} does not understand {message.method!r}"))
         return None
