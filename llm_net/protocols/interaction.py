@@ -47,7 +47,8 @@ class InteractionProtocol(GenNetwork):
 
     def missing(self, message: Message) -> object:
         """What somebody inside says to the network and the network does not understand is an event "not_understood": nobody
-        else suffers for it, not even when the speaker has left. It is not answered, for the answer might be answered too, without an end."""
+        else suffers for it, even if the speaker has left. It is not answered, for the answer might be answered too, without
+        an end."""
         if message.sender is None or isinstance(message.sender, Reference):  # it comes from outside
             return super().missing(message)
         self.emit(NotUnderstood.reply(message, body=f"{self.id} does not understand {message.method!r}"))
