@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, cast
 
 from pydantic import Field
 
 from llm_net.address import AbstractObject, Reference
 from llm_net.base import GenAgent, GenNetwork
-from llm_net.errors import Deadlock, InvalidArguments
+from llm_net.errors import Deadlock, DeliveryError, InvalidArguments
 from llm_net.message import Message, origin, parse_arguments
 from llm_net.protocols.acts import NotUnderstood
 from llm_net.protocols.monitor import Monitor
@@ -82,6 +83,13 @@ class InteractionProtocol(GenNetwork):
             elif question.id not in answers:
                 absent[_receiver(question)] = f"no answer within {wait:g} s" if wait is not None else "no answer"
         return Answers(given, absent)
+
+    async def tell(self, messages: Iterable[Message]) -> None:
+        """Tell members what they need not answer. Who has left, takes no more letters, or whose conversation is over does not
+        hear it, and nobody else has to suffer for it."""
+        for message in messages:
+            with suppress(DeliveryError):
+                await self.send(message)
 
     # ------------------------------------------------------------------------------------------ what may be said
 

@@ -112,8 +112,9 @@ class ContractNet(InteractionProtocol):
                 )
             else:
                 absent[best] = report.body or "it failed"
-        for name in [name for equals in left for name in equals]:
-            yield RejectProposal.reply(offers[name], body="another one does it")
+        await self.tell(
+            RejectProposal.reply(offers[name], body="another one does it") for equals in left for name in equals
+        )
         yield contract or Contract.reply(message, body="nobody did it", absent=absent)
 
     async def _offers(self, message: Task) -> tuple[dict[str, Offer], dict[str, str]]:
