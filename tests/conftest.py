@@ -26,6 +26,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=300, help="how many processes the tests of journals kill (300)")
     parser.addoption("--stops", type=int, default=1, help="how often a node of a cluster is made to stand still (1)")
     parser.addoption("--storm", type=float, default=3.0, help="seconds of killing nodes, servers and homes (3)")
+    parser.addoption(
+        "--conversations", type=int, default=300, help="random conversations by the rules of protocols (300)"
+    )
+    parser.addoption("--conversation", metavar="NAME:SEED", help="only this one of them")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,0 +1,115 @@
+"""Whoever takes part, and whatever they do: each protocol ends, with an outcome that keeps its promise, and nothing is left.
+
+A few hundred conversations are played; ten thousand by
+
+    pytest tests/protocols/test_random_conversations.py --conversations 10000
+
+A conversation that fails tells its seed, which plays it again:
+
+    pytest tests/protocols/test_random_conversations.py --conversation fipa-contract-net:17
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from llm_net import GenAgent, Limits, Message, simulation
+from llm_net.errors import BrokenRule
+from llm_net.protocols.interaction import InteractionProtocol
+from llm_net.protocols.outcome import Outcome
+from llm_net.testing.probe import Recorder
+from tests.protocols.stage import Stage
+from tests.protocols.strangers import HABITS, Stranger
+
+HERE = Path(__file__).parent
+STAGES: dict[str, Stage] = {
+    stage.rules: stage
+    for path in sorted(HERE.glob("*/stages.py"))
+    for stage in import_module(f"tests.protocols.{path.parent.name}.stages").STAGES
+}
+
+
+LIMITS = Limits(seconds=100_000)
+"""Nobody waits in a world without real time."""
+
+
+class Told:
+    """What came of one conversation, for the statistics of all."""
+
+    def __init__(self) -> None:
+        self.habits: Counter[str] = Counter()
+        self.refused = 0
+        self.messages = 0
+
+
+def play(stage: Stage, seed: int, told: Told) -> None:
+    """Play it once, with members of a seed. Raises AssertionError where anything is not as promised."""
+    random = Random(f"{stage.rules}:{seed}")
+    met: list[Message] = []
+    honest = random.random() < 0.2  # and nothing else
+    members = [
+        Stranger(id=f"m{number}", habit="honest" if honest else random.choice(HABITS), met=met)
+        for number in range(stage.members)
+    ]
+    simulation.run(_play(stage, members, random, told), seed=seed)
+    for member in members:
+        told.habits.update(member.done)
+
+
+async def _play(stage: Stage, members: list[Stranger], random: Random, told: Told) -> None:
+    network: InteractionProtocol = stage.make(list[GenAgent](members))
+    recorder = Recorder()
+    run = network.run(stage.root(random), observers=[recorder], limits=LIMITS)
+    async with run:
+        pass
+    assert run.status == "done", run.status
+    assert isinstance(run.result, Outcome), f"it ended with {run.result}"
+    assert run.result.reply_to is not None
+    assert run.result.reply_to.reply_to is None, "the outcome answers something else than what began it"
+    for member in members:
+        if member not in network:
+            network.add(member)  # who has left took part all the same
+    stage.check(network, run.result)
+    recorder.check(run.statistics())
+    told.messages += run.statistics().sent
+    told.refused += sum(isinstance(each.error, BrokenRule) and each.kind == "refused" for each in recorder.observations)
+    for _ in range(3):  # what just ended has yet to be forgotten
+        await asyncio.sleep(0)
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not left, f"tasks are left: {left}"
+
+
+def seeds(config: pytest.Config) -> Iterator[tuple[Stage, int]]:
+    """Which conversations of which protocols: all protocols alike."""
+    if wanted := config.getoption("--conversation"):
+        rules, _, seed = wanted.partition(":")
+        yield STAGES[rules], int(seed)
+        return
+    for number in range(config.getoption("--conversations")):
+        stage = [*STAGES.values()][number % len(STAGES)]
+        yield stage, number // len(STAGES)
+
+
+def test_every_conversation_ends_well_whoever_takes_part(pytestconfig: pytest.Config) -> None:
+    told, failed = Told(), list[str]()
+    for stage, seed in seeds(pytestconfig):
+        try:
+            play(stage, seed, told)
+        except Exception as error:
+            if pytestconfig.getoption("--conversation"):
+                raise
+            reason = " ".join(str(error).split())[:200]
+            failed.append(f"--conversation {stage.rules}:{seed}  # {type(error).__name__}: {reason}")
+
+    print(f"{told.messages} messages, {told.refused} refused; {dict(told.habits)}")
+    assert not failed, "\n".join([f"{len(failed)} conversations failed", *failed[:20]])
+    if not pytestconfig.getoption("--conversation"):
+        assert told.refused > 0
+        assert set(told.habits) == set(HABITS) - {"mixed"}
