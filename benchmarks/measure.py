@@ -74,11 +74,11 @@ def measure(contender: str, workload: Workload, seconds: float) -> Sample:
     if workload.key == "W9":
         slices, grown = [_import(entry.statement)], 0
     else:
-        slices, grown = asyncio.run(_repeat(entry, workload, seconds))
+        slices, grown = asyncio.run(repeat(entry, workload, seconds))
     return Sample(contender, workload.key, slices, grown, _version(entry.package), platform.python_version())
 
 
-async def _repeat(entry: Entry, workload: Workload, seconds: float) -> tuple[list[Slice], int]:
+async def repeat(entry: Entry, workload: Workload, seconds: float) -> tuple[list[Slice], int]:
     async with entry.load()[workload.key]() as go:
         n = await _size(go, workload, (workload.seconds or seconds) / workload.slices)
         gc.collect()

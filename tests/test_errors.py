@@ -13,6 +13,7 @@ from llm_net.errors import (
     AgentFailed,
     AgentRemoved,
     AmbiguousAddress,
+    BrokenRule,
     CallTimeout,
     CarrierFailed,
     Deadlock,
@@ -135,6 +136,14 @@ def test_a_sentence_is_one_line_and_names_the_facts(kind: type[LlmNetError]) -> 
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
+        (
+            BrokenRule("auction", "anna", "propose", "over", "it came too late"),
+            "'anna' cannot say 'propose' in auction when it is 'over': it came too late; it has nothing to say now; wait",
+        ),
+        (
+            BrokenRule("auction", "anna", "agree", "called", allowed=("propose", "refuse")),
+            "'anna' cannot say 'agree' in auction when it is 'called'; it may say propose, refuse",
+        ),
         (
             UnknownAddress("ann", "market", ("anna", "hanna")),
             "no agent 'ann' in network 'market'; did you mean 'anna' or 'hanna'?",

@@ -6,14 +6,14 @@ messages of anybody, `admit` by `admit`. Each message costs the same, however ma
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from llm_net.address import AbstractObject
 from llm_net.errors import BrokenRule
-from llm_net.message import Message
+from llm_net.message import Message, fields_of, id_of
 from llm_net.protocols.acts import Cancel, NotUnderstood
 from llm_net.protocols.meta import CANCELLING
 from llm_net.protocols.question import Question
@@ -52,10 +52,17 @@ class Session:
 
     def speaker(self, message: Message) -> Speaker | None:
         """The side from which a message goes to the other; None if it does not."""
-        sender, receiver = message.sender, message.receiver
-        if sender == self.initiator and receiver == self.participant:
-            return "initiator"
-        return "participant" if sender == self.participant and receiver == self.initiator else None
+        fields = fields_of(message)
+        return self.side(fields["sender"], fields["receiver"])
+
+    def side(self, sender: AbstractObject | None, receiver: AbstractObject | None) -> Speaker | None:
+        """The side that speaks to the other; None if these two are not they."""
+        initiator, participant = self.initiator, self.participant
+        if sender is initiator or sender == initiator:  # live agents are told by identity, 0.3 µs sooner
+            return "initiator" if receiver is participant or receiver == participant else None
+        if sender is participant or sender == participant:
+            return "participant" if receiver is initiator or receiver == initiator else None
+        return None
 
 
 class Monitor:
@@ -67,14 +74,15 @@ class Monitor:
         resumed: whether conversations may have begun before it was there: where they are, the threads of messages say.
     """
 
-    __slots__ = ("_last", "_openings", "_over", "_resumed", "_rules", "_sessions", "_sole")
+    __slots__ = ("_last", "_oldest", "_openings", "_over", "_resumed", "_rules", "_sessions", "_sole")
 
     def __init__(self, rules: Sequence[Rules], *, resumed: bool = False) -> None:
         self._rules = tuple(rules)
         self._resumed = resumed
-        self._openings: dict[type[Message], tuple[Rules, ...]] = {}
+        self._openings: dict[type[Message], tuple[tuple[Rules, str], ...]] = {}  # with the state to which each leads
         self._sessions: dict[str, Session] = {}  # by the id of each message that may be answered
         self._over: dict[str, Session] = {}  # by the id of the last word
+        self._oldest: deque[str] = deque()  # those ids; a dict whose first item is deleted each time is slow
         self._sole: Counter[str] = Counter()  # of each group, the sessions that hold a state to which only one may come
         self._last: tuple[Message, Session, str, AbstractObject | None, datetime | None, bool] | None = None
 
@@ -85,14 +93,20 @@ class Monitor:
 
     def admit(self, message: Message, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> bool:
         """See `ports.Monitor.admit`."""
-        session = self._sessions.get(message.id) or self._over.get(message.id)
+        fields = fields_of(message)
+        id = id_of(fields)
+        session = self._sessions.get(id) or self._over.get(id)
         if session is not None:
             return self._again(session, message)
-        answered = message.reply_to
-        session = None if answered is None else self._session_of(answered)
+        answered = fields["reply_to"]
+        if answered is not None:
+            session = self._sessions.get(id_of(fields_of(answered)))
+            if session is None and self._resumed:
+                session = self._recalled(answered)
         if session is None:
             return self._open(message)
-        speaker = session.speaker(message)
+        sender = fields["sender"]
+        speaker = session.side(sender, fields["receiver"])
         if speaker is None:
             return self._aside(session, message)
         rules, before = session.rules, session.state
@@ -104,7 +118,7 @@ class Monitor:
             then = rules.later(before, speaker, act)
         if then is None:
             raise self._broken(session, message, _class_problem(rules, message) if act is None else "")
-        if session.due is not None and session.turn == message.sender and now() > session.due:
+        if session.due is not None and session.turn == sender and now() > session.due:
             self._expire(session)
             raise self._broken(session, message, f"it came after its deadline, {session.due:%H:%M:%S}")
         if isinstance(answered, Question) and (problem := answered.problem_with(message)) is not None:
@@ -167,31 +181,27 @@ class Monitor:
 
     def _open(self, message: Message) -> bool:
         """Begin a conversation with a message that opens one. False if it does not."""
-        kind, sender, receiver = type(message), message.sender, message.receiver
+        kind, fields = type(message), fields_of(message)
+        sender, receiver = fields["sender"], fields["receiver"]
         candidates = self._openings.get(kind)
         if candidates is None:
-            candidates = self._openings[kind] = tuple(
-                rules for rules in self._rules if rules.act(message) in rules.openings
-            )
+            candidates = self._openings[kind] = tuple(self._opened_by(message))
         if not candidates or sender is None or receiver is None:
             return False
-        rules = candidates[0]
+        rules, then = candidates[0]
         if len(candidates) > 1:
-            rules = next((each for each in candidates if each.name == message.protocol), rules)
-        act = rules.act(message)
-        assert act is not None
-        then = rules.next(START, "initiator", act)
-        assert then is not None
+            rules, then = next((each for each in candidates if each[0].name == message.protocol), candidates[0])
         session = Session(rules, hearer_of(message) or sender, receiver)
         if rules.sole:
             session.group = _group(sender, message)
         self._move(session, message, then)
         return True
 
-    def _session_of(self, answered: Message) -> Session | None:
-        """The conversation under way of a message."""
-        session = self._sessions.get(answered.id)
-        return self._recalled(answered) if session is None and self._resumed else session
+    def _opened_by(self, message: Message) -> Iterator[tuple[Rules, str]]:
+        for rules in self._rules:
+            act = rules.act(message)
+            if act is not None and (then := rules.next(START, "initiator", act)) is not None:
+                yield rules, then
 
     def _recalled(self, answered: Message) -> Session | None:
         """One that began before this monitor was there."""
@@ -205,19 +215,21 @@ class Monitor:
         return None
 
     def _move(self, session: Session, message: Message, then: str) -> None:
-        rules = session.rules
+        rules, fields = session.rules, fields_of(message)
+        id = id_of(fields)
         self._last = message, session, session.state, session.turn, session.due, session.holds
-        if rules.sole:
-            self._hold(session, then in rules.sole)
-        session.state, session.due, session.turn = then, message.deadline, message.receiver
-        session.messages[message.id] = message
+        if session.holds != (then in rules.sole):
+            self._hold(session, not session.holds)
+        session.state, session.due, session.turn = then, fields.get("deadline"), fields["receiver"]
+        session.messages[id] = message
         if then in rules.ends:
             self._forget(session)
-            self._over[message.id] = session
-            if len(self._over) > OVER:
-                del self._over[next(iter(self._over))]
+            self._over[id] = session
+            self._oldest.append(id)
+            if len(self._oldest) > OVER:
+                self._over.pop(self._oldest.popleft(), None)
             return
-        self._sessions[message.id] = session
+        self._sessions[id] = session
         if len(session.messages) > REMEMBERED:
             second = [*session.messages][1]
             del session.messages[second], self._sessions[second]

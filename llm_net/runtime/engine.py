@@ -213,12 +213,14 @@ class Engine:
 
     def _hold_to_rules(self, handling: LocalHandling, message: Message) -> None:
         """Let monitors see what is about to be sent. Raises BrokenRule."""
-        run, step = handling.run, handling.step
+        run, step, now = handling.run, handling.step, handling.run.now
         if run.is_late(message):
             return  # nobody will hear it: it goes to the dead letters
-        if run.recorder is not None and run.recorder.has_not_sent(message.id):
-            return  # as it was when this was done before: `_was_sent` tells that again
-        now = run.now if step is None or not step.is_behind else lambda: message.created_at  # it was in time then
+        if run.recorder is not None:
+            if run.recorder.has_not_sent(message.id):
+                return  # as it was when this was done before: `_was_sent` tells that again
+            if step is not None and step.is_behind:
+                now = lambda: message.created_at  # noqa: E731 - it was in time then
         try:
             run.hold_to_rules(message, handling.place, now)
         except BrokenRule as broken:

@@ -86,7 +86,7 @@ class Place:
 
     def watchers(self, receiver: AbstractObject | None) -> tuple[Monitor, ...]:
         """Who watches what is said from here to a receiver: the monitors of the networks that both are in."""
-        if len(self.monitors) < 2 or receiver is None:
+        if receiver is None:
             return self.monitors
         try:
             there = self.route(receiver).place.path

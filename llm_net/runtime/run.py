@@ -419,10 +419,13 @@ class LocalRun:
         Raises:
             BrokenRule: it must not be.
         """
-        monitors = place.watchers(message.receiver)
+        monitors = place.monitors
+        if len(monitors) > 1:
+            monitors = place.watchers(message.receiver)
         try:
-            if any(monitor.admit(message, now) for monitor in monitors):
-                return
+            for monitor in monitors:
+                if monitor.admit(message, now):
+                    return
             for monitor in monitors:
                 if (broken := monitor.stray(message)) is not None:
                     raise broken

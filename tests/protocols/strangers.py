@@ -97,7 +97,8 @@ class Stranger(GenAgent):
         network = self.network
         assert isinstance(network, InteractionProtocol)
         kinds = [kind for rules in network.rules for kind in rules.kinds.values()]
-        kind = self.random.choice([*kinds, *kinds, *ACTS, Message])
+        known_kinds: list[type[Message]] = [*kinds, *kinds, *ACTS, Message]
+        kind = self.random.choice(known_kinds)
         known = self.random.choice(self.met)
         others = [member for member in network if member is not self]
         somebody = self.random.choice([*others, network, network])

@@ -23,7 +23,7 @@ BOB = Reference("bob")
 NOW = datetime(2000, 1, 1, tzinfo=UTC)
 SIDES: tuple[Speaker, ...] = ("initiator", "participant")
 
-PATHS = 150
+PATHS = 80
 """Conversations of a table that are tried, the shortest first; a path longer than these is one of them and more of the same."""
 
 

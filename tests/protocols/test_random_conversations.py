@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -38,6 +38,10 @@ STAGES: dict[str, Stage] = {
 
 LIMITS = Limits(seconds=100_000)
 """Nobody waits in a world without real time."""
+
+
+SHARE = 50
+"""Conversations of one test: more of them take longer than a test may."""
 
 
 class Told:
@@ -86,20 +90,29 @@ async def _play(stage: Stage, members: list[Stranger], random: Random, told: Tol
     assert not left, f"tasks are left: {left}"
 
 
-def seeds(config: pytest.Config) -> Iterator[tuple[Stage, int]]:
-    """Which conversations of which protocols: all protocols alike."""
-    if wanted := config.getoption("--conversation"):
-        rules, _, seed = wanted.partition(":")
-        yield STAGES[rules], int(seed)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test plays some conversations of one protocol; all protocols are played alike."""
+    if "seeds" not in metafunc.fixturenames:
         return
-    for number in range(config.getoption("--conversations")):
-        stage = [*STAGES.values()][number % len(STAGES)]
-        yield stage, number // len(STAGES)
+    config = metafunc.config
+    if wanted := config.getoption("--conversation"):
+        name, _, seed = wanted.partition(":")
+        metafunc.parametrize(("stage", "seeds"), [(STAGES[name], [int(seed)])], ids=[wanted])
+        return
+    each = -(-config.getoption("--conversations") // len(STAGES))
+    shares = [
+        (stage, range(first, min(each, first + SHARE))) for stage in STAGES.values() for first in range(0, each, SHARE)
+    ]
+    metafunc.parametrize(
+        ("stage", "seeds"), shares, ids=[f"{stage.rules}:{seeds[0]}-{seeds[-1]}" for stage, seeds in shares]
+    )
 
 
-def test_every_conversation_ends_well_whoever_takes_part(pytestconfig: pytest.Config) -> None:
+def test_each_conversation_ends_well_whoever_takes_part(
+    stage: Stage, seeds: Sequence[int], pytestconfig: pytest.Config
+) -> None:
     told, failed = Told(), list[str]()
-    for stage, seed in seeds(pytestconfig):
+    for seed in seeds:
         try:
             play(stage, seed, told)
         except Exception as error:
@@ -107,9 +120,15 @@ def test_every_conversation_ends_well_whoever_takes_part(pytestconfig: pytest.Co
                 raise
             reason = " ".join(str(error).split())[:200]
             failed.append(f"--conversation {stage.rules}:{seed}  # {type(error).__name__}: {reason}")
-
     print(f"{told.messages} messages, {told.refused} refused; {dict(told.habits)}")
-    assert not failed, "\n".join([f"{len(failed)} conversations failed", *failed[:20]])
-    if not pytestconfig.getoption("--conversation"):
-        assert told.refused > 0
-        assert set(told.habits) == set(HABITS) - {"mixed"}
+
+    assert not failed, "\n".join([f"{len(failed)} conversations failed", *failed])
+
+
+def test_all_habits_are_met_and_lies_are_refused() -> None:
+    told = Told()
+    for seed in range(20):
+        play(STAGES["fipa-contract-net"], seed, told)
+
+    assert set(told.habits) == set(HABITS) - {"mixed"}
+    assert told.refused > 0
