@@ -26,6 +26,7 @@ from llm_net.runtime.frames import (
     NOWHERE,
     TIME,
     TO_AGENT,
+    TOGETHER,
     far,
     frame,
     joined,
@@ -42,6 +43,9 @@ TRIES = 3
 
 AHEAD = 64
 """Messages that are sent to a node before an agent there has come to them: else each would wait for a round trip."""
+
+TOGETHER_BYTES = 64 * 1024
+"""Bytes of messages that go together in one frame, as far as they are several."""
 
 
 class Errands:
@@ -73,8 +77,9 @@ class Errands:
 
     def _send_ahead(self, seat: Seat, node: FarNode) -> None:
         """Have the node know what its agent is to handle next, where nobody wants to look at each message before."""
-        run, cell = self._home.run.run, self._home.run.engine.cell_of(seat.agent)
-        queue = cell.queue
+        run, engine = self._home.run.run, self._home.run.engine
+        cell = engine.cell_of(seat.agent)
+        queue, ahead = cell.queue, seat.ahead
         if (
             run.special
             or cell.active < cell.concurrency
@@ -83,21 +88,34 @@ class Errands:
             or seat.again is not None
         ):
             return
-        while queue and len(seat.ahead) < AHEAD and queue[0][1] is run and not node.link.full:
+        about = b"", b""
+        first, size, said = 0, 0, list[bytes]()
+        while queue and len(ahead) < AHEAD and queue[0][1] is run and not node.link.full:
             entry = queue[0]
             message, _, depth, place, heard, _, _ = entry
-            handling = LocalHandling(self._home.run.engine, run, self._nobody)
+            handling = LocalHandling(engine, run, self._nobody)
             handling.agent, handling.message, handling.cell, handling.place = seat.agent, message, cell, place
             handling.heard, handling.depth = heard, depth
             errand = self._errand(seat, handling)
             errand.node, errand.entry = node, entry
+            if not said:
+                self._prepare(node, seat)
             try:
-                self._tell(node, errand)
+                facts, data = self._facts(errand), node.line.encode(message)
             except Exception:
                 break  # it will fail when its turn has come
+            if said and (facts != about or size + len(data) > TOGETHER_BYTES or len(said) == TOGETHER):
+                node.link.send(frame(frames.HANDLE, first, 0, *about, joined(said)))
+                said.clear()
+            if not said:
+                about, first, size = facts, errand.number, 0
+            said.append(data)
+            size += len(data)
             queue.popleft()
             node.errands[errand.number] = errand
-            seat.ahead.append(errand)
+            ahead.append(errand)
+        if said:
+            node.link.send(frame(frames.HANDLE, first, 0, *about, joined(said)))
         if cell.room and len(queue) <= cell.limit // 2:
             cell.make_room()
 
@@ -160,6 +178,17 @@ class Errands:
         finally:
             origin.reset(token)
 
+    def done(self, node: FarNode, errand: Errand) -> None:
+        """A handler has ended, and there is nothing to say of it."""
+        seat, run = errand.seat, self._home.run.run
+        if (ahead := seat.ahead) and ahead[0] is errand:
+            self.promote(seat)
+        if errand.task is not None or errand.deferred is not None or run.crowding or run.watched:
+            self.want(node, errand, frames.END, 0, [None, 0, b""])
+            return
+        self._forget(node, errand)
+        self.over(errand, None)
+
     def _end_at_once(self, errand: Errand, told: object, ids: int, fields: bytes) -> None:
         handling = errand.handling
         errand.failed = isinstance(told, BaseException)
@@ -204,11 +233,19 @@ class Errands:
             self._send_ahead(seat, node)
 
     def _tell(self, node: FarNode, errand: Errand) -> None:
-        seat, handling = errand.seat, errand.handling
+        self._prepare(node, errand.seat)
+        facts, said = self._facts(errand), node.line.encode(errand.handling.message)
+        node.link.send(frame(frames.HANDLE, errand.number, 0, *facts, joined([said])))
+
+    def _prepare(self, node: FarNode, seat: Seat) -> None:
+        """Have a node know all that an agent has to know there before it handles anything."""
         self._home.tell_changes(node)
         self._home.renew(node, seat)
         seat.worked = True
-        place = handling.place
+
+    def _facts(self, errand: Errand) -> tuple[bytes, bytes]:
+        """What a node has to know beside a message: who handles it and where, and what else there is to say."""
+        seat, handling, place = errand.seat, errand.handling, errand.handling.place
         if place.network is handling.agent and place.parent is not None:
             place = place.parent
         network = None if place.network is None else self._home.manifest.number(place.network)
@@ -228,8 +265,7 @@ class Errands:
         if once_more := seat.again is handling.message:
             seat.again = None
         where = TO_AGENT.pack(seat.number, NOWHERE if network is None else network, seat.failures, once_more)
-        said = node.line.encode(handling.message)
-        node.link.send(frame(frames.HANDLE, errand.number, 0, where, to_json(more) if more else b"", said))
+        return where, to_json(more) if more else b""
 
     def _errand(self, seat: Seat, handling: LocalHandling) -> Errand:
         self._errands += 1

@@ -191,11 +191,14 @@ class FarHandling:
         node = self._node
         del node.steps[self._number]
         self._tell_changes()
+        if not (how or node.records):
+            node.done(self._number)
+            return
         try:
             fields = node.after(self._to)
         except Exception as error:
             how, what, fields = b"e", far(error), b""
-        node.link.send(frame(frames.END, self._number, 0, how, b"%d" % self._count, fields, what))
+        node.say(frame(frames.END, self._number, 0, how, b"%d" % self._count, fields, what))
 
     def cancel(self) -> None:
         """End the handler, or never begin it."""
@@ -276,7 +279,7 @@ class FarHandling:
     def _tell_changes(self) -> None:
         """Let home know of changes in a network before it hears anything else."""
         if (changes := self._node.changes()) is not None:
-            self._node.link.send(frame(frames.CHANGE, self._number, 0, *changes))
+            self._node.say(frame(frames.CHANGE, self._number, 0, *changes))
 
     def _question(self) -> int:
         self._questions += 1
@@ -287,7 +290,7 @@ class FarHandling:
         self._tell_changes()
         question = question or self._question()
         future = self._asked[question] = self._node.loop.create_future()
-        self._node.link.send(frame(kind, self._number, question, *parts))
+        self._node.say(frame(kind, self._number, question, *parts))
         try:
             answer = await future
         except CancelledError:
@@ -302,7 +305,7 @@ class FarHandling:
 
     def _drop(self, question: int) -> None:
         """Nobody waits for this any more."""
-        self._node.link.send(frame(frames.DROP, self._number, question, b""))
+        self._node.say(frame(frames.DROP, self._number, question, b""))
         if (task := self._calling.get(question)) is not None:
             task.cancel()
 
@@ -362,7 +365,7 @@ class FarHandling:
             raise error
         self._stamp(message)
         self._tell_changes()
-        self._node.link.send(frame(frames.EMIT, self._number, 0, event.encode(), self._node.line.encode(message)))
+        self._node.say(frame(frames.EMIT, self._number, 0, event.encode(), self._node.line.encode(message)))
 
     def listened(self, event: str) -> bool:
         return self._hears or self._node.hears(event)
@@ -399,7 +402,7 @@ class FarHandling:
             told = b"j" + await value
         except Exception as error:
             told = b"e" + far(error)
-        self._node.link.send(frame(frames.TOLD, self._number, question, told))
+        self._node.say(frame(frames.TOLD, self._number, question, told))
 
     # ------------------------------------------------------------------------------------------ models
 
@@ -435,9 +438,7 @@ class FarHandling:
 
         self._calls[question] = make
         self._tell_changes()
-        self._node.link.send(
-            frame(frames.MODEL, self._number, question, _terms("stream", model), written_request(request))
-        )
+        self._node.say(frame(frames.MODEL, self._number, question, _terms("stream", model), written_request(request)))
         ended = False
         try:
             while True:
@@ -456,7 +457,7 @@ class FarHandling:
                 self._drop(question)
 
     def _piece(self, question: int, data: bytes) -> None:
-        self._node.link.send(frame(frames.PIECE, self._number, question, data))
+        self._node.say(frame(frames.PIECE, self._number, question, data))
 
 
 class Borrowed:

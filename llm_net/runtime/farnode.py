@@ -128,6 +128,11 @@ class FarNode:
                     self.closed.set_result(None)
                     self.link.close()
                 return
+            case frames.DONE:
+                for each in frames.numbers_of(data):
+                    if (errand := self.errands.get(each)) is not None:
+                        self._home.errands.done(self, errand)
+                return
         said = self._said(kind, data)  # read in any case: a line remembers what crossed it
         errand = self.errands.get(number)
         if errand is None:

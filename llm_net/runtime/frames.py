@@ -2,8 +2,10 @@
 
 home to node                                        node to home
 OPEN    a run, its agents and their state           READY   they are here, or why not
-HANDLE  a message for an agent: a step begins       POST CALL GATHER EMIT MODEL EFFECT DELAY  what the step wants done
+HANDLE  messages for an agent: with each, a step    POST CALL GATHER EMIT MODEL EFFECT DELAY  what the step wants done
+        begins; their numbers follow each other
 ANSWER  what came of a question of a step           END     the step is over: what it returned, or raised
+                                                    DONE    these steps are over, and there is nothing to say of them
 GO      an agent that failed goes on
 ASK     make the call to the outside now            TOLD    what that call gave
 PIECE   a piece of what a model says                PIECE   likewise, of a model that is there
@@ -17,8 +19,8 @@ CLOSE   the run is over: stop the agents, and       CLOSED  what stopping raised
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from struct import Struct
+from collections.abc import Iterable, Mapping, Sequence
+from struct import Struct, pack, unpack_from
 from traceback import format_exception
 from typing import Any, Final, cast
 
@@ -30,7 +32,7 @@ from llm_net.errors import FarError, LlmNetError
 from llm_net.runtime.outcome import of_facts
 
 OPEN, READY, HANDLE, POST, CALL, GATHER, EMIT, MODEL, EFFECT, DELAY = range(1, 11)
-END, ANSWER, ASK, TOLD, PIECE, CANCEL, DROP, MOVE, CHANGE, STATES, CLOSE, CLOSED, LEAVE, GO = range(11, 25)
+END, ANSWER, ASK, TOLD, PIECE, CANCEL, DROP, MOVE, CHANGE, STATES, CLOSE, CLOSED, LEAVE, GO, DONE = range(11, 26)
 
 ROOM: Final = 0
 """No frame: what is left of a POST that has to wait until a mailbox has room."""
@@ -50,6 +52,10 @@ GONE_ON = Struct("<II")
 
 TIME = Struct("<d")
 
+TOGETHER: Final = 32
+"""Messages that one frame tells of at most, be it that they are to be handled or that they were: half of what is sent ahead, so
+that home and node are at work at the same time."""
+
 BODY: Final = 16 * 1024 * 1024
 """Bytes of a message, at most."""
 
@@ -62,6 +68,7 @@ _FACTS: dict[str, TypeAdapter[Any]] = {"usage": TypeAdapter(Usage | None)}
 
 _HEAD = Struct("<BII")
 _LENGTH = Struct("<I")
+_NUMBER: Final = 4  # bytes
 
 
 def frame(kind: int, step: int = 0, question: int = 0, *parts: bytes) -> bytes:
@@ -96,6 +103,19 @@ def parts_of(data: bytes, number: int) -> list[bytes]:
         raise ValueError("a frame that is cut off")
     parts.append(data[at:])
     return parts
+
+
+def numbered(steps: Sequence[int]) -> bytes:
+    """The numbers of steps, as a part."""
+    return pack(f"<{len(steps)}I", *steps)
+
+
+def numbers_of(data: bytes) -> tuple[int, ...]:
+    """The numbers of steps that a frame consists of. Raises ValueError if they are cut off."""
+    size = len(data) - _HEAD.size
+    if size % _NUMBER:
+        raise ValueError("numbers that are cut off")
+    return unpack_from(f"<{size // _NUMBER}I", data, _HEAD.size)
 
 
 def joined(parts: Iterable[bytes]) -> bytes:

@@ -20,11 +20,23 @@ from pydantic_core import from_json, to_json
 from llm_net.address import AbstractObject
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.errors import LlmNetError
-from llm_net.message import Message
 from llm_net.ports import Link
 from llm_net.runtime import frames
 from llm_net.runtime.far import Borrowed, FarHandling
-from llm_net.runtime.frames import BODY, GONE_ON, NOWHERE, TIME, TO_AGENT, far, frame, near, parts_of, taken_apart
+from llm_net.runtime.frames import (
+    BODY,
+    GONE_ON,
+    NOWHERE,
+    TIME,
+    TO_AGENT,
+    TOGETHER,
+    far,
+    frame,
+    near,
+    numbered,
+    parts_of,
+    taken_apart,
+)
 from llm_net.runtime.moving import Manifest, fields_of
 from llm_net.runtime.state import Shadow
 from llm_net.wire import Line
@@ -75,6 +87,7 @@ class Node:
         self._randoms: dict[int, Random] = {}
         self._shadows: dict[int, Shadow] = {}
         self._changed: dict[int, GenNetwork] = {}  # networks that handlers here have changed
+        self._done: list[int] = []  # steps that are over, of which home has not been told
         self._threads: ThreadPoolExecutor | None = None
         self._closing: Task[None] | None = None
         link.begin(self._hear, lambda _: self._end())
@@ -85,7 +98,7 @@ class Node:
         try:
             self._take(data)
         except (LlmNetError, ValueError, LookupError) as wrong:  # home does not speak as agreed
-            self.link.send(frame(frames.READY, 0, 0, far(wrong)))
+            self.say(frame(frames.READY, 0, 0, far(wrong)))
             self._end()
 
     def _take(self, data: bytes) -> None:
@@ -94,7 +107,7 @@ class Node:
         match kind:
             case frames.HANDLE:
                 where, more, said = parts_of(data, 3)
-                self._handle(number, where, from_json(more or b"{}"), self.line.decode(said))
+                self._handle(number, where, from_json(more) if more else {}, taken_apart(said))
             case frames.GO:
                 self._go_on(*GONE_ON.unpack(parts_of(data, 1)[0]))
             case frames.ANSWER:
@@ -142,6 +155,27 @@ class Node:
             case _:
                 return None
 
+    # ------------------------------------------------------------------------------------------ telling
+
+    def say(self, frame: bytes) -> None:
+        """Tell home something, after all that has ended before."""
+        if self._done:
+            self._tell_done()
+        self.link.send(frame)
+
+    def done(self, number: int) -> None:
+        """A step is over, and there is nothing to say of it: home is told of several at once, at the end of this turn."""
+        if not self._done:
+            self.loop.call_soon(self._tell_done)
+        self._done.append(number)
+        if len(self._done) >= TOGETHER:
+            self._tell_done()
+
+    def _tell_done(self) -> None:
+        if self._done:
+            done, self._done = self._done, []
+            self.link.send(frame(frames.DONE, 0, 0, numbered(done)))
+
     # ------------------------------------------------------------------------------------------ agents
 
     def _open(self, run: bytes, described: bytes) -> None:
@@ -158,7 +192,7 @@ class Node:
         except Exception as error:  # whatever the code of the modules raises
             problem = far(error)
         self.opened.set()
-        self.link.send(frame(frames.READY, 0, 0, problem))
+        self.say(frame(frames.READY, 0, 0, problem))
 
     def _arrive(self, described: bytes, rolls: Iterable[tuple[int, list[list[Any]]]] = ()) -> list[int]:
         numbers = self.manifest.make(described)
@@ -197,7 +231,7 @@ class Node:
         for number in numbers:
             fields = fields_of(self.manifest.agents[number], self.manifest.border)
             states.append((number, {name: from_json(data) for name, data in fields.items()}))
-        self.link.send(frame(frames.STATES, 0, 0, to_json(states)))
+        self.say(frame(frames.STATES, 0, 0, to_json(states)))
 
     async def start(self, number: int, agent: GenAgent) -> None:
         """Start an agent once, or wait for another of its handlers that is at it."""
@@ -251,19 +285,20 @@ class Node:
 
     # ------------------------------------------------------------------------------------------ messages
 
-    def _handle(self, number: int, where: bytes, more: dict[str, Any], message: Message) -> None:
+    def _handle(self, first: int, where: bytes, more: dict[str, Any], said: list[bytes]) -> None:
         to, within, failures, at_once = TO_AGENT.unpack(where)
-        network = None if within == NOWHERE else self.manifest.agents[within]
-        handling = FarHandling(self, number, to, self.manifest.agents[to], network, message, more)
-        self.steps[number] = handling
-        bench = self._benches.setdefault(to, Bench())
+        agent, network = self.manifest.agents[to], None if within == NOWHERE else self.manifest.agents[within]
+        bench = self._benches.get(to) or self._benches.setdefault(to, Bench())
         if bench.halted and failures == bench.failures and not bench.waiting:
             bench.halted = False  # home has known it before it sent this
-        if at_once or not (bench.halted or bench.waiting or bench.running >= type(handling.agent).concurrency):
-            bench.running += 1
-            handling.begin()
-        else:
-            bench.waiting.append(handling)
+        for number, data in enumerate(said, first):
+            handling = FarHandling(self, number, to, agent, network, self.line.decode(data), more)
+            self.steps[number] = handling
+            if at_once or not (bench.halted or bench.waiting or bench.running >= type(agent).concurrency):
+                bench.running += 1
+                handling.begin()
+            else:
+                bench.waiting.append(handling)
 
     def ended(self, to: int, *, failed: bool) -> None:
         """An agent has handled a message: now the next, unless home has to decide."""
@@ -303,7 +338,7 @@ class Node:
     def leave(self) -> None:
         """Go as soon as home has moved the agents elsewhere; at once, after `PATIENCE` seconds."""
         if self._closing is None:
-            self.link.send(frame(frames.LEAVE))
+            self.say(frame(frames.LEAVE))
             self.loop.call_later(PATIENCE, self._end)
 
     def _end(self, wanted: list[int] | None = None) -> None:
@@ -323,15 +358,15 @@ class Node:
                 await agent.astop()
             except Exception as error:
                 error.add_note(f"raised by astop of {agent.id!r}")
-                self.link.send(frame(frames.CLOSED, 0, 0, far(error)))
+                self.say(frame(frames.CLOSED, 0, 0, far(error)))
         try:
             self._give_back(wanted)
         except LlmNetError as error:  # a handler put something into a field that cannot be sent
-            self.link.send(frame(frames.CLOSED, 0, 0, far(error)))
-            self.link.send(frame(frames.STATES, 0, 0, b"[]"))
+            self.say(frame(frames.CLOSED, 0, 0, far(error)))
+            self.say(frame(frames.STATES, 0, 0, b"[]"))
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
-        self.link.send(frame(frames.CLOSED, 0, 0, b""))
+        self.say(frame(frames.CLOSED, 0, 0, b""))
         self.link.close()
         self.opened.set()
         self.over.set()
