@@ -88,7 +88,7 @@ class Errands:
             or seat.again is not None
         ):
             return
-        about = b"", b""
+        about, where = (b"", b""), None
         first, size, said = 0, 0, list[bytes]()
         while queue and len(ahead) < AHEAD and queue[0][1] is run and not node.link.full:
             entry = queue[0]
@@ -101,9 +101,12 @@ class Errands:
             if not said:
                 self._prepare(node, seat)
             try:
-                facts, data = self._facts(errand), node.line.encode(message)
+                same = place is where and heard is None and run.source is None
+                facts = about if same else self._facts(errand)
+                data = node.line.encode(message)
             except Exception:
                 break  # it will fail when its turn has come
+            where = place if heard is None else None
             if said and (facts != about or size + len(data) > TOGETHER_BYTES or len(said) == TOGETHER):
                 node.link.send(frame(frames.HANDLE, first, 0, *about, joined(said)))
                 said.clear()
@@ -178,16 +181,29 @@ class Errands:
         finally:
             origin.reset(token)
 
-    def done(self, node: FarNode, errand: Errand) -> None:
-        """A handler has ended, and there is nothing to say of it."""
-        seat, run = errand.seat, self._home.run.run
-        if (ahead := seat.ahead) and ahead[0] is errand:
-            self.promote(seat)
-        if errand.task is not None or errand.deferred is not None or run.crowding or run.watched:
-            self.want(node, errand, frames.END, 0, [None, 0, b""])
-            return
-        self._forget(node, errand)
-        self.over(errand, None)
+    def done(self, node: FarNode, numbers: Iterable[int]) -> None:
+        """Handlers have ended, and there is nothing to say of them."""
+        run, engine, errands = self._home.run.run, self._home.run.engine, node.errands
+        seats: dict[int, Seat] = {}
+        for number in numbers:
+            if (errand := errands.get(number)) is None:
+                continue  # it ended meanwhile
+            seat = errand.seat
+            if (ahead := seat.ahead) and ahead[0] is errand:
+                self.promote(seat)
+            if errand.task is not None or errand.forks or errand.deferred is not None or run.crowding or run.watched:
+                self.want(node, errand, frames.END, 0, [None, 0, b""])
+                continue
+            del errands[number]
+            errand.ended = True
+            run.aloof -= 1
+            if ahead:
+                self.promote(seat)
+            engine.done(errand.handling)
+            seats[seat.number] = seat
+        for seat in seats.values():
+            self._send_more(seat, node)
+        node.wake()
 
     def _end_at_once(self, errand: Errand, told: object, ids: int, fields: bytes) -> None:
         handling = errand.handling
@@ -228,8 +244,13 @@ class Errands:
             if errand.failed and node is not None and node.lost is None:
                 self._home.renew(node, seat)  # what waits there is handled in the state that it begins anew with
                 node.link.send(frame(frames.GO, 0, 0, GONE_ON.pack(seat.number, seat.failures)))
-        few = cell.queue and len(seat.ahead) <= AHEAD // 2  # not one by one: those that go together cost less
-        if few and node is not None and node.serves and seat.node is node and not self._home.run.run.over:
+        if node is not None:
+            self._send_more(seat, node)
+
+    def _send_more(self, seat: Seat, node: FarNode) -> None:
+        """Send ahead what can be, not one by one: those that go together cost less."""
+        few = len(seat.ahead) <= AHEAD // 2
+        if few and node.serves and seat.node is node and not self._home.run.run.over:
             self._send_ahead(seat, node)
 
     def _tell(self, node: FarNode, errand: Errand) -> None:
@@ -404,8 +425,9 @@ class Errands:
     def _forget(self, node: FarNode, errand: Errand) -> None:
         errand.ended = True
         node.forget(errand)
-        for task in list(errand.inside.values()):
-            task.cancel()
+        if errand.forks:
+            for task in list(errand.inside.values()):
+                task.cancel()
 
     async def _recall(self, node: FarNode, errand: Errand) -> list[Any] | None:
         if node.lost is not None:

@@ -16,7 +16,7 @@ from collections.abc import (
 )
 from contextvars import Context, copy_context
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from inspect import isasyncgen, isawaitable, isgenerator
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -48,6 +48,21 @@ _END: Final = object()
 class FarHandling:
     """One agent handling one message on a node: what `LocalHandling` is at home."""
 
+    # What few handlers change, or need.
+    task: Task[None] | None = None
+    heard: Event | None = None
+    source: Source | None = None
+    _hears = False  # whether anybody at home may hear what it emits
+    _ids: str | None = None
+    _count = 0
+    _time = 0.0
+    _seed: str | None = None
+    _random: Random | None = None
+    _begun = _cancelled = False
+    _questions = 0
+    _deferred: BaseException | None = None
+    """What an event that was emitted raised, to be met by the next."""
+
     def __init__(
         self,
         node: Node,
@@ -60,27 +75,41 @@ class FarHandling:
     ) -> None:
         self.agent = agent
         self.message = message
-        self.task: Task[None] | None = None
         self._node = node
         self._number = number
         self._to = to
         self._network = network
-        self.heard = Event(more["heard"][0], message, more["heard"][1]) if "heard" in more else None
-        self._hears: bool = more.get("hears", False)  # whether anybody at home may hear what it emits
-        self._ids: str | None = more.get("ids")
-        self._count: int = more.get("count", 0)
-        self._time: float = more.get("at", 0.0)
-        self._seed: str | None = more.get("random")
-        self._random: Random | None = None
-        self.source: Source | None = self if self._ids is not None else None
-        self._begun = self._cancelled = False
-        self._questions = 0
-        self._asked: dict[int, Future[Any]] = {}
-        self._calls: dict[int, Callable[[bytes], Awaitable[None]]] = {}
-        self._calling: dict[int, Task[None]] = {}
-        self._deferred: BaseException | None = None
-        """What an event that was emitted raised, to be met by the next."""
-        self._streams: dict[int, asyncio.Queue[Any]] = {}
+        if more:
+            self._know(more)
+
+    def _know(self, more: dict[str, Any]) -> None:
+        """What home says beside the message."""
+        if "heard" in more:
+            self.heard = Event(more["heard"][0], self.message, more["heard"][1])
+        self._hears = more.get("hears", False)
+        if "ids" in more:
+            self.source, self._ids = self, more["ids"]
+            self._count, self._time, self._seed = more["count"], more["at"], more.get("random")
+
+    @cached_property
+    def _asked(self) -> dict[int, Future[Any]]:
+        """What home is to answer, by question."""
+        return {}
+
+    @cached_property
+    def _calls(self) -> dict[int, Callable[[bytes], Awaitable[None]]]:
+        """What is to be called when home says so, by question."""
+        return {}
+
+    @cached_property
+    def _calling(self) -> dict[int, Task[None]]:
+        """What is being called."""
+        return {}
+
+    @cached_property
+    def _streams(self) -> dict[int, asyncio.Queue[Any]]:
+        """What models say, by question."""
+        return {}
 
     # ------------------------------------------------------------------------------------------ facts
 

@@ -61,9 +61,10 @@ class FarNode:
     def forget(self, errand: Errand) -> None:
         """A message is handled here no more."""
         self.errands.pop(errand.number, None)
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have those look who wait until something is idle here."""
         for future in self._quiet:
             if not future.done():
                 future.set_result(None)
@@ -91,7 +92,7 @@ class FarNode:
             if errand.task is None:
                 self.forget(errand)
                 self._home.errands.over(errand, self.lost)
-        self._wake()
+        self.wake()
 
     def _hear(self, data: bytes) -> None:
         try:
@@ -129,9 +130,7 @@ class FarNode:
                     self.link.close()
                 return
             case frames.DONE:
-                for each in frames.numbers_of(data):
-                    if (errand := self.errands.get(each)) is not None:
-                        self._home.errands.done(self, errand)
+                self._home.errands.done(self, frames.numbers_of(data))
                 return
         said = self._said(kind, data)  # read in any case: a line remembers what crossed it
         errand = self.errands.get(number)
@@ -155,7 +154,7 @@ class FarNode:
                 context = self._home.run.run.context.copy()
                 context.run(origin.set, errand.handling)
                 task = self._home.run.loop.create_task(work, context=context)
-                errand.inside[question] = task
+                errand.inside[question], errand.forks = task, True
                 task.add_done_callback(lambda _: errand.inside.pop(question, None))
             case _:
                 self._home.errands.want(self, errand, kind, question, said)

@@ -120,7 +120,10 @@ def numbers_of(data: bytes) -> tuple[int, ...]:
 
 def joined(parts: Iterable[bytes]) -> bytes:
     """Any number of parts as one."""
-    return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
+    said: list[bytes] = []
+    for part in parts:
+        said += _LENGTH.pack(len(part)), part
+    return b"".join(said)
 
 
 def taken_apart(data: bytes) -> list[bytes]:
