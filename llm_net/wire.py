@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -186,11 +187,11 @@ class Line:
             self._sent.keep(sent.id, sent)
         return _document([record for _, record in written], self._format)
 
-    def decode(self, data: bytes) -> Message:
+    def decode(self, data: bytes | memoryview) -> Message:
         """Read a message that the other end wrote. Raises WireError."""
         if data and data[0] == SHORT:
             return self._of_short(data)
-        messages = _read(data, self._format, self._kinds, self._directory, self._limit, self._remembered)
+        messages = _read(bytes(data), self._format, self._kinds, self._directory, self._limit, self._remembered)
         for message in messages:
             self._received.keep(message.id, message)
         return messages[-1]
@@ -226,7 +227,7 @@ class Line:
         self._sent.keep(id, message)
         return packed
 
-    def _of_short(self, data: bytes) -> Message:
+    def _of_short(self, data: bytes | memoryview) -> Message:
         if len(data) > self._limit:
             raise WireError(f"it has {len(data)} bytes, more than the {self._limit} allowed")
         if self._kinds is not None and Message not in self._kinds:
@@ -286,14 +287,16 @@ class _Memory:
     def __init__(self, size: int) -> None:
         self._size = size
         self._count = 0
-        self._messages: dict[str, tuple[int, Message]] = {}
+        self._messages: OrderedDict[str, tuple[int, Message]] = (
+            OrderedDict()
+        )  # a dict looks for its first one each time
 
     def keep(self, id: str, message: Message) -> None:
         messages = self._messages
         if id in messages:
             del messages[id]
         elif len(messages) == self._size:
-            del messages[next(iter(messages))]
+            messages.popitem(last=False)
         messages[id] = (self._count, message)
         self._count += 1
 

@@ -108,7 +108,7 @@ class Errands:
                 break  # it will fail when its turn has come
             where = place if heard is None else None
             if said and (facts != about or size + len(data) > TOGETHER_BYTES or len(said) == TOGETHER):
-                node.link.send(frame(frames.HANDLE, first, 0, *about, joined(said)))
+                node.link.send(frames.handle(first, *about, said))
                 said.clear()
             if not said:
                 about, first, size = facts, errand.number, 0
@@ -118,7 +118,7 @@ class Errands:
             node.errands[errand.number] = errand
             ahead.append(errand)
         if said:
-            node.link.send(frame(frames.HANDLE, first, 0, *about, joined(said)))
+            node.link.send(frames.handle(first, *about, said))
         if cell.room and len(queue) <= cell.limit // 2:
             cell.make_room()
 
@@ -256,7 +256,7 @@ class Errands:
     def _tell(self, node: FarNode, errand: Errand) -> None:
         self._prepare(node, errand.seat)
         facts, said = self._facts(errand), node.line.encode(errand.handling.message)
-        node.link.send(frame(frames.HANDLE, errand.number, 0, *facts, joined([said])))
+        node.link.send(frames.handle(errand.number, *facts, [said]))
 
     def _prepare(self, node: FarNode, seat: Seat) -> None:
         """Have a node know all that an agent has to know there before it handles anything."""

@@ -19,6 +19,7 @@ CLOSE   the run is over: stop the agents, and       CLOSED  what stopping raised
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from struct import Struct, pack, unpack_from
 from traceback import format_exception
@@ -81,6 +82,32 @@ def frame(kind: int, step: int = 0, question: int = 0, *parts: bytes) -> bytes:
         said += _LENGTH.pack(len(part)), part
     said.append(last)
     return b"".join(said)
+
+
+def handle(step: int, where: bytes, more: bytes, messages: Iterable[bytes]) -> bytes:
+    """The bytes of a HANDLE frame, made at once: a message may be long."""
+    said = [_HEAD.pack(HANDLE, step, 0), where, _LENGTH.pack(len(more)), more]
+    for message in messages:
+        said += _LENGTH.pack(len(message)), message
+    return b"".join(said)
+
+
+def handled_of(data: bytes) -> tuple[bytes, bytes, list[memoryview]]:
+    """Where messages are to be handled, what else there is to say, and the messages. Raises ValueError."""
+    view, at, messages = memoryview(data), _HEAD.size + TO_AGENT.size, list[memoryview]()
+    try:
+        begin = at + _LENGTH.size
+        end = begin + _LENGTH.unpack_from(data, at)[0]
+        where, more = data[_HEAD.size : at], data[begin:end]
+        while end < len(data):
+            begin = end + _LENGTH.size
+            end = begin + _LENGTH.unpack_from(data, end)[0]
+            messages.append(view[begin:end])
+    except struct.error as wrong:
+        raise ValueError("a frame that is cut off") from wrong
+    if end > len(data):
+        raise ValueError("a frame that is cut off")
+    return where, more, messages
 
 
 def head_of(data: bytes) -> tuple[int, int, int]:

@@ -106,8 +106,8 @@ class Node:
         handling = self.steps.get(number)
         match kind:
             case frames.HANDLE:
-                where, more, said = parts_of(data, 3)
-                self._handle(number, where, from_json(more) if more else {}, taken_apart(said))
+                where, more, said = frames.handled_of(data)
+                self._handle(number, where, from_json(more) if more else {}, said)
             case frames.GO:
                 self._go_on(*GONE_ON.unpack(parts_of(data, 1)[0]))
             case frames.ANSWER:
@@ -285,7 +285,7 @@ class Node:
 
     # ------------------------------------------------------------------------------------------ messages
 
-    def _handle(self, first: int, where: bytes, more: dict[str, Any], said: list[bytes]) -> None:
+    def _handle(self, first: int, where: bytes, more: dict[str, Any], said: list[memoryview]) -> None:
         to, within, failures, at_once = TO_AGENT.unpack(where)
         agent, network = self.manifest.agents[to], None if within == NOWHERE else self.manifest.agents[within]
         bench = self._benches.get(to) or self._benches.setdefault(to, Bench())
