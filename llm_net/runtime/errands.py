@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 TRIES = 3
 """Nodes that may be lost over one message of a recorded run, that one included: perhaps it is the message that kills them."""
 
-AHEAD = 64
+AHEAD = 256
 """Messages that are sent to a node before an agent there has come to them: else each would wait for a round trip."""
 
 TOGETHER_BYTES = 64 * 1024

@@ -53,8 +53,8 @@ GONE_ON = Struct("<II")
 
 TIME = Struct("<d")
 
-TOGETHER: Final = 32
-"""Messages that one frame tells of at most, be it that they are to be handled or that they were: half of what is sent ahead, so
+TOGETHER: Final = 64
+"""Messages that one frame tells of at most, be it that they are to be handled or that they were: a part of what is sent ahead, so
 that home and node are at work at the same time."""
 
 BODY: Final = 16 * 1024 * 1024

@@ -12,7 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from math import inf
 from random import Random
+from time import perf_counter
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -20,7 +22,7 @@ from pydantic_core import from_json, to_json
 from llm_net.address import AbstractObject
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.errors import LlmNetError
-from llm_net.ports import Link
+from llm_net.ports import Link, World
 from llm_net.runtime import frames
 from llm_net.runtime.far import Borrowed, FarHandling
 from llm_net.runtime.frames import (
@@ -42,6 +44,9 @@ from llm_net.runtime.state import Shadow
 from llm_net.wire import Line
 
 PATIENCE = 10.0
+
+TURN_SECONDS = 0.005
+"""Time after which the event loop gets its turn, for home and for timers, whatever waits to be handled."""
 
 OWN_NUMBERS = 24
 """Bits of the number of an agent that was added on a node; the node's own number is above them."""
@@ -88,6 +93,10 @@ class Node:
         self._shadows: dict[int, Shadow] = {}
         self._changed: dict[int, GenNetwork] = {}  # networks that handlers here have changed
         self._done: list[int] = []  # steps that are over, of which home has not been told
+        self._held: dict[int, Bench] = {}  # of agents for whose next message there was no time in this turn
+        self._turning = False
+        self._until = 0.0  # the time by which the event loop has its turn
+        self._turn = inf if isinstance(self.loop, World) else TURN_SECONDS
         self._threads: ThreadPoolExecutor | None = None
         self._closing: Task[None] | None = None
         link.begin(self._hear, lambda _: self._end())
@@ -165,8 +174,8 @@ class Node:
 
     def done(self, number: int) -> None:
         """A step is over, and there is nothing to say of it: home is told of several at once, at the end of this turn."""
-        if not self._done:
-            self.loop.call_soon(self._tell_done)
+        if not self._turning:
+            self._begin_turn()
         self._done.append(number)
         if len(self._done) >= TOGETHER:
             self._tell_done()
@@ -294,11 +303,12 @@ class Node:
         for number, data in enumerate(said, first):
             handling = FarHandling(self, number, to, agent, network, self.line.decode(data), more)
             self.steps[number] = handling
-            if at_once or not (bench.halted or bench.waiting or bench.running >= type(agent).concurrency):
+            if at_once:
                 bench.running += 1
                 handling.begin()
             else:
                 bench.waiting.append(handling)
+        self._next(to, bench)
 
     def ended(self, to: int, *, failed: bool) -> None:
         """An agent has handled a message: now the next, unless home has to decide."""
@@ -318,12 +328,29 @@ class Node:
         if bench.serving:
             return  # below, a handler has ended at once
         bench.serving = True
+        if not self._turning:
+            self._begin_turn()
         try:
             while bench.waiting and not bench.halted and bench.running < type(self.manifest.agents[to]).concurrency:
+                if perf_counter() > self._until:
+                    self._held[to] = bench
+                    break
                 bench.running += 1
                 bench.waiting.popleft().begin()
         finally:
             bench.serving = False
+
+    def _begin_turn(self) -> None:
+        self._turning, self._until = True, perf_counter() + self._turn
+        self.loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        """Tell what was done in this turn of the event loop, and go on in the next with what there was no time for."""
+        self._turning = False
+        self._tell_done()
+        held, self._held = self._held, {}
+        for to, bench in held.items():
+            self._next(to, bench)
 
     def withdrawn(self, to: int, handling: FarHandling) -> bool:
         """Whether a message that was waiting is handled no more."""
