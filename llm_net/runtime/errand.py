@@ -56,7 +56,6 @@ class Errand:
     """What an event that was emitted raised: met at the next step."""
     doing: int = 0  # the question that is being seen to
     dropped: bool = False
-    begun: bool = False  # whether its task has begun
     failed: bool = False  # whether its handler has raised, there
     repeated: Errand | None = None  # the same on another node
     ended: bool = False  # whether its handler has ended, there or here

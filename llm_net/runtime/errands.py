@@ -7,8 +7,7 @@ nothing has to be waited for, no task is needed here: the node does what is to b
 from __future__ import annotations
 
 import asyncio
-from asyncio import Task
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -63,7 +62,7 @@ class Errands:
         node = seat.node
         errand = self._errand(seat, handling)
         if handling.step is not None or seat.hold is not None or node is None or not node.serves or node.link.full:
-            self._follow_up(errand, self._in_turn(errand))
+            self._follow_up(errand, partial(self._in_turn, errand))
             return
         errand.node = node
         node.errands[errand.number] = errand
@@ -151,14 +150,14 @@ class Errands:
         for node in self._home.nodes:
             for errand in list(node.errands.values()):
                 if errand.task is None:
-                    self._follow_up(errand, self._go_on(node, errand))
+                    self._follow_up(errand, partial(self._go_on, node, errand))
 
     def want(self, node: FarNode, errand: Errand, kind: int, question: int, said: list[Any]) -> None:
         """A handler wants something done: at once, where nothing has to be waited for."""
         if errand.task is not None or kind not in (frames.POST, frames.END):
             errand.wanted.append((kind, question, said))
             if errand.task is None:
-                self._follow_up(errand, self._go_on(node, errand))
+                self._follow_up(errand, partial(self._go_on, node, errand))
             errand.wake()
             return
         handling = errand.handling
@@ -177,7 +176,7 @@ class Errands:
                 self._wishes.answer(node, errand, question, b"", [])
             else:
                 errand.wanted.append((frames.ROOM, question, [full]))
-                self._follow_up(errand, self._go_on(node, errand))
+                self._follow_up(errand, partial(self._go_on, node, errand))
         finally:
             origin.reset(token)
 
@@ -217,7 +216,7 @@ class Errands:
         if full is None and handling not in self._home.run.run.crowding:
             self.over(errand, None)
         else:
-            self._follow_up(errand, self._wishes.room(handling, full))
+            self._follow_up(errand, partial(self._room, handling, full))
 
     def over(self, errand: Errand, error: BaseException | None) -> None:
         """An errand without a task has come to its end."""
@@ -292,42 +291,30 @@ class Errands:
         self._errands += 1
         return Errand(self._errands, seat, handling)
 
-    def _follow_up(self, errand: Errand, work: Coroutine[Any, Any, object]) -> None:
-        """Have a task see to an errand from now on."""
+    def _follow_up(self, errand: Errand, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Have a task see to an errand from now on. Nobody cancels it before it has begun: only then is it the run's."""
         run = self._home.run.run
         context = run.context.copy()
         context.run(origin.set, errand.handling)
-        errand.task = task = self._home.run.loop.create_task(self._to_its_end(errand, work), context=context)
+        errand.task = self._home.run.loop.create_task(self._to_its_end(errand, work), context=context)
         errand.handling.body = errand
-        run.aloof -= 1
-        run.tasks[task] = None
-        errand.begun = False
-        task.add_done_callback(partial(self._never_begun, errand, work))
-
-    def _never_begun(self, errand: Errand, work: Coroutine[Any, Any, object], task: Task[None]) -> None:
-        """A task that was cancelled before it began has done nothing: another one sees to the end."""
-        if not errand.begun:
-            work.close()
-            self._home.run.run.tasks.pop(task, None)
-            self._home.run.run.aloof += 1
-            self._follow_up(errand, self._cancelled(errand))
 
     async def _unless_over(self) -> None:
         if self._home.run.run.over:
             raise asyncio.CancelledError
 
-    async def _cancelled(self, errand: Errand) -> object:
-        node = errand.node
-        if node is None or errand.number not in node.errands:
-            raise asyncio.CancelledError
-        return await self._go_on(node, errand)
+    async def _room(self, handling: LocalHandling, full: object) -> None:
+        await self._unless_over()
+        await self._wishes.room(handling, full)
 
-    async def _to_its_end(self, errand: Errand, work: Coroutine[Any, Any, object]) -> None:
-        handling = errand.handling
+    async def _to_its_end(self, errand: Errand, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        handling, task = errand.handling, errand.task
         engine, run = handling.engine, self._home.run.run
-        errand.begun = True
+        assert task is not None
+        run.aloof -= 1
+        run.tasks[task] = None
         try:
-            value = await work
+            value = await work()
             if isinstance(value, Message) and (full := engine.post(handling, value, None)) is not None:
                 await engine.room(handling, full)
             await self._wishes.uncrowd(handling)
@@ -338,9 +325,7 @@ class Errands:
         else:
             self._conclude(errand.last, None)
         finally:
-            work.close()
-            assert errand.task is not None
-            run.tasks.pop(errand.task, None)
+            run.tasks.pop(task, None)
             if run.blocked:
                 self._home.run.loop.call_soon(run.look)
 
