@@ -28,7 +28,7 @@ from typing import Any, Final, cast
 from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import from_json, to_json
 
-from llm_net.chat import Embeddings, Price, Request, Usage
+from llm_net.chat import Embeddings, Price, Request
 from llm_net.errors import FarError, LlmNetError
 from llm_net.runtime.outcome import of_facts
 
@@ -63,9 +63,6 @@ BODY: Final = 16 * 1024 * 1024
 _REQUEST = TypeAdapter(tuple[Request], config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
 EMBEDDINGS: TypeAdapter[Embeddings] = TypeAdapter(Embeddings)
 PRICE: TypeAdapter[Price | None] = TypeAdapter(Price | None)
-
-_FACTS: dict[str, TypeAdapter[Any]] = {"usage": TypeAdapter(Usage | None)}
-"""The fields of errors that are more than JSON."""
 
 _HEAD = Struct("<BII")
 _LENGTH = Struct("<I")
@@ -203,10 +200,7 @@ def near(data: bytes | Mapping[str, Any]) -> BaseException:
     last note. No class is called: what made an error is put back as it was."""
     said = from_json(data) if isinstance(data, bytes) else data
     kind, text = str(said["kind"]), str(said["text"])
-    found = _errors().get(kind)
-    facts = {
-        name: _FACTS[name].validate_python(value) if name in _FACTS else value for name, value in said["facts"].items()
-    }
+    found, facts = _errors().get(kind), said["facts"]
     if found is None:
         error: BaseException = FarError(kind, text)
     elif issubclass(found, LlmNetError):
