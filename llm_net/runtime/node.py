@@ -144,9 +144,9 @@ class Node:
                 described, rolls = parts_of(data, 2)
                 self._arrive(described, from_json(rolls))
             case frames.STATES:
-                self._give_back(from_json(parts_of(data, 1)[0]))
+                self._give_back(from_json(parts_of(data, 1)[0]), question)
             case frames.CLOSE:
-                self._end(from_json(parts_of(data, 1)[0]))
+                self._end(from_json(parts_of(data, 1)[0]), question)
             case _:
                 raise ValueError(f"a frame of kind {kind}")
 
@@ -235,12 +235,12 @@ class Node:
             rolls
         )
 
-    def _give_back(self, numbers: list[int]) -> None:
+    def _give_back(self, numbers: list[int], question: int) -> None:
         states: list[tuple[int, dict[str, Any]]] = []
         for number in numbers:
             fields = fields_of(self.manifest.agents[number], self.manifest.border)
             states.append((number, {name: from_json(data) for name, data in fields.items()}))
-        self.say(frame(frames.STATES, 0, 0, to_json(states)))
+        self.say(frame(frames.STATES, 0, question, to_json(states)))
 
     async def start(self, number: int, agent: GenAgent) -> None:
         """Start an agent once, or wait for another of its handlers that is at it."""
@@ -368,13 +368,13 @@ class Node:
             self.say(frame(frames.LEAVE))
             self.loop.call_later(PATIENCE, self._end)
 
-    def _end(self, wanted: list[int] | None = None) -> None:
+    def _end(self, wanted: list[int] | None = None, question: int = 0) -> None:
         if self._closing is None:
             if wanted is None:  # home has not said so: what ends here now is not over, and not to be told
                 self.link.close()
-            self._closing = self.loop.create_task(self._close(wanted or []))
+            self._closing = self.loop.create_task(self._close(wanted or [], question))
 
-    async def _close(self, wanted: list[int]) -> None:
+    async def _close(self, wanted: list[int], question: int) -> None:
         steps = list(self.steps.values())
         for handling in steps:
             handling.cancel()
@@ -387,10 +387,10 @@ class Node:
                 error.add_note(f"raised by astop of {agent.id!r}")
                 self.say(frame(frames.CLOSED, 0, 0, far(error)))
         try:
-            self._give_back(wanted)
+            self._give_back(wanted, question)
         except LlmNetError as error:  # a handler put something into a field that cannot be sent
             self.say(frame(frames.CLOSED, 0, 0, far(error)))
-            self.say(frame(frames.STATES, 0, 0, b"[]"))
+            self.say(frame(frames.STATES, 0, question, b"[]"))
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
         self.say(frame(frames.CLOSED, 0, 0, b""))
