@@ -181,7 +181,8 @@ def test_nobody_can_speak_for_a_step_that_it_was_not_given() -> None:
         b"", b"\x00" * 5, frame(99, 1, 1, b"x"), frame(frames.POST, 1, 1, b"{}"), frame(frames.POST, 1, 1, b"\x00\x01"),
         frame(frames.CALL, 1, 1), frame(frames.GATHER, 1, 1, b"[]", b"\xff\xff\xff\xff"), frame(frames.CHANGE, 1, 0, b"[1]", b"[]"),
         frame(frames.END, 1, 0, b"e", b"0", b"", b"[]"), frame(frames.MODEL, 1, 1, b"{}", b"{}"), frame(frames.READY, 0, 0, b"{"),
-        frame(frames.DONE, 0, 0, b"123"), frame(frames.CLOSED, 0, 0, b"17"), frame(frames.DELAY, 1, 1, b'"soon"'), frame(frames.EFFECT, 1, 1, b"[]", b""),
+        frame(frames.CLOSED, 0, 0, b"17"), frame(frames.DELAY, 1, 1, b'"soon"'), frame(frames.EFFECT, 1, 1, b"[]", b""),
+        frame(frames.DONE, 0, 0, b"123"),
     ],
 )  # fmt: skip
 def test_nonsense_ends_the_run_or_is_answered_and_nothing_hangs(nonsense: bytes) -> None:
