@@ -41,7 +41,8 @@ TRIES = 3
 """Nodes that may be lost over one message of a recorded run, that one included: perhaps it is the message that kills them."""
 
 AHEAD = 256
-"""Messages that are sent to a node before an agent there has come to them: else each would wait for a round trip."""
+"""Messages that are sent to a node before an agent there has come to them, as far as its mailbox holds so many: else each
+would wait for a round trip."""
 
 TOGETHER_BYTES = 64 * 1024
 """Bytes of messages that go together in one frame, as far as they are several."""
@@ -89,7 +90,8 @@ class Errands:
             return
         about, where = (b"", b""), None
         first, size, said = 0, 0, list[bytes]()
-        while queue and len(ahead) < AHEAD and queue[0][1] is run and not node.link.full:
+        most = min(AHEAD, cell.limit)
+        while queue and len(ahead) < most and queue[0][1] is run and not node.link.full:
             entry = queue[0]
             message, _, depth, place, heard, _, _ = entry
             handling = LocalHandling(engine, run, self._nobody)
