@@ -587,12 +587,14 @@ def _late(fields: dict[str, Any], name: str) -> Any:
     elif name == "metadata":
         made = {}
     elif name != "deadline":
-        made = _inherited(fields, name)
+        made = inherited(fields, name)
     return fields.setdefault(name, made)  # another thread may look as well
 
 
-def _inherited(fields: dict[str, Any], name: str) -> object:
-    """What a reply has from the message it answers. Noted on the way, so that a thread is walked once."""
+def inherited(fields: dict[str, Any], name: str) -> object:
+    """What a reply has from the message it answers, given its `fields_of`. Noted on the way, so that a thread is walked once."""
+    if name in fields:
+        return fields[name]
     passed: list[dict[str, Any]] = []
     while name not in fields:
         passed.append(fields)
@@ -620,6 +622,14 @@ def id_of(fields: dict[str, Any]) -> str:
         fields["id"] = born if isinstance(born, str) else f"{_prefix if born > _first else _prefix_of(born)}-{born}"
     id: str = fields["id"]
     return id
+
+
+def time_of(fields: dict[str, Any]) -> float:
+    """`message.created_at.timestamp()`, given its `fields_of`; made of what it is made from where nobody has looked at it."""
+    if "created_at" not in fields and isinstance(time := fields[_BORN][1], int):
+        return time // 1_000 / 1_000_000
+    made: datetime = fields["created_at"] if "created_at" in fields else fields[_BORN][1]
+    return made.timestamp()
 
 
 def _validated_reply(kind: type[M], message: Message, fields: dict[str, Any]) -> M:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from llm_net.address import AbstractObject, Border, Reference
 from llm_net.errors import DeliveryError, WireError
-from llm_net.message import Directory, Message, Role, plain
+from llm_net.message import Directory, Message, Role, fields_of, id_of, inherited, plain, time_of
 
 Format: TypeAlias = Literal["json", "msgpack"]
 
@@ -46,10 +47,14 @@ ANCESTORS = 10
 NESTING = 200
 """Levels of objects and arrays in a document. Source: the fixed limit of pydantic's JSON parser."""
 
-SHORT = b"\x00"
-"""What a plain message in its short form begins with: no document does."""
+SHORT = 0x9A
+"""The byte that a plain message in its short form begins with: an array of ten. No document does."""
+
+SMALL = 64 * 1024
+"""Characters of a body that are packed in a buffer which is kept."""
 
 _ROLES = frozenset(get_args(Role))
+_TEXT = frozenset((str, type(None)))
 
 LONGEST_ADDRESS = 1_000
 """Characters of an address; a longer one is refused before anybody searches for it."""
@@ -179,66 +184,69 @@ class Line:
             return data
         written = _written(message, self._format, self._ancestors, self._border, self._limit, self._shared)
         for sent, _ in written:
-            self._sent.keep(sent)
+            self._sent.keep(sent.id, sent)
         return _document([record for _, record in written], self._format)
 
-    def decode(self, data: bytes) -> Message:
+    def decode(self, data: bytes | memoryview) -> Message:
         """Read a message that the other end wrote. Raises WireError."""
-        if data.startswith(SHORT):
+        if data and data[0] == SHORT:
             return self._of_short(data)
-        messages = _read(data, self._format, self._kinds, self._directory, self._limit, self._remembered)
+        messages = _read(bytes(data), self._format, self._kinds, self._directory, self._limit, self._remembered)
         for message in messages:
-            self._received.keep(message)
+            self._received.keep(message.id, message)
         return messages[-1]
 
     def _in_short(self, message: Message) -> bytes | None:
         """A plain message by its envelope alone; None if there is more to say."""
-        fields = message.__dict__
+        fields = fields_of(message)
         answered: Message | None = fields["reply_to"]
-        if fields["metadata"] or fields["deadline"] is not None or not (answered is None or self._shared(answered.id)):
+        if fields.get("metadata") or fields.get("deadline") is not None:
+            return None
+        if answered is not None and not self._shared(answered.id):
             return None
         sender, receiver, address = fields["sender"], fields["receiver"], self._border.address
+        id, conversation, body = id_of(fields), inherited(fields, "conversation"), fields["body"]
         said = (
-            fields["id"],
-            fields["created_at"].timestamp(),
+            id,
+            time_of(fields),
             None if sender is None else address(sender),
             None if receiver is None else address(receiver),
             None if answered is None else answered.id,
             fields["role"],
             fields["method"],
-            fields["body"],
-            fields["protocol"],
-            fields["conversation"],
+            body,
+            inherited(fields, "protocol"),
+            None if conversation == id else conversation,
         )
         try:
-            packed: bytes = _msgpack().packb(said)
+            packed: bytes = _packer()(said) if len(body) < SMALL else _msgpack().packb(said)
         except UnicodeEncodeError:  # half a character: the long form mends it
             return None
-        if len(packed) >= self._limit:
+        if len(packed) > self._limit:
             return None
-        self._sent.keep(message)
-        return SHORT + packed
+        self._sent.keep(id, message)
+        return packed
 
-    def _of_short(self, data: bytes) -> Message:
+    def _of_short(self, data: bytes | memoryview) -> Message:
         if len(data) > self._limit:
             raise WireError(f"it has {len(data)} bytes, more than the {self._limit} allowed")
         if self._kinds is not None and Message not in self._kinds:
             raise WireError("plain messages are not let in here; allow them in `kinds`")
         try:
-            said = _msgpack().unpackb(memoryview(data)[1:])
+            said = _msgpack().unpackb(data)
             id, time, sender, receiver, answered, role, method, body, protocol, conversation = said
             created_at = datetime.fromtimestamp(time, UTC)
         except (ValueError, TypeError, OverflowError, OSError) as unreadable:
             raise WireError(f"it cannot be read as a plain message: {_short(str(unreadable))}") from None
-        for text in (id, role, method, body, conversation):
-            if type(text) is not str:
-                raise WireError(f"a plain message with a {type(text).__name__} for a text")
-        for text in (sender, receiver, answered, protocol):
-            if text is not None and type(text) is not str:
-                raise WireError(f"a plain message with a {type(text).__name__} for a text")
+        if not (type(id) is type(role) is type(method) is type(body) is str):
+            raise WireError("a plain message whose id, role, method or body is no text")
+        if not (type(sender) in _TEXT and type(receiver) in _TEXT and type(answered) in _TEXT):
+            raise WireError("a plain message with something else for an address than a text")
+        if not (type(protocol) in _TEXT and type(conversation) in _TEXT):
+            raise WireError("a plain message whose protocol or conversation is no text")
         if not (id and method and role in _ROLES and sender != "" and receiver != ""):
             raise WireError("a plain message without id, method, role or address")
-        if max(len(sender or ""), len(receiver or "")) > LONGEST_ADDRESS:
+        if (sender and len(sender) > LONGEST_ADDRESS) or (receiver and len(receiver) > LONGEST_ADDRESS):
             raise WireError(f"an address has at most {LONGEST_ADDRESS} characters")
         message = plain(
             {
@@ -252,11 +260,11 @@ class Line:
                 "body": body,
                 "deadline": None,
                 "protocol": protocol,
-                "conversation": conversation,
+                "conversation": id if conversation is None else conversation,
                 "metadata": {},
             }
         )
-        self._received.keep(message)
+        self._received.keep(id, message)
         return message
 
     def _answered(self, id: str) -> Message:
@@ -279,14 +287,18 @@ class _Memory:
     def __init__(self, size: int) -> None:
         self._size = size
         self._count = 0
-        self._messages: dict[str, tuple[int, Message]] = {}
+        self._messages: OrderedDict[str, tuple[int, Message]] = (
+            OrderedDict()
+        )  # a dict looks for its first one each time
 
-    def keep(self, message: Message) -> None:
-        self._messages.pop(message.id, None)
-        self._messages[message.id] = (self._count, message)
+    def keep(self, id: str, message: Message) -> None:
+        messages = self._messages
+        if id in messages:
+            del messages[id]
+        elif len(messages) == self._size:
+            messages.popitem(last=False)
+        messages[id] = (self._count, message)
         self._count += 1
-        if len(self._messages) > self._size:
-            del self._messages[next(iter(self._messages))]
 
     def get(self, id: str, *, among: int | None = None) -> Message | None:
         """The message with this id, if it is one of the last `among` that were kept."""
@@ -575,6 +587,13 @@ def _msgpack() -> ModuleType:
     import msgpack  # lazily: most programs need no msgpack
 
     return cast(ModuleType, msgpack)
+
+
+@cache
+def _packer() -> Callable[[object], bytes]:
+    """Packs into a buffer that is kept: half the time of `packb`, which makes one each time."""
+    pack: Callable[[object], bytes] = _msgpack().Packer().pack
+    return pack
 
 
 def _sentence(invalid: ValidationError) -> str:

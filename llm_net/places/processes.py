@@ -87,7 +87,7 @@ class _Workers:
     ) -> Sequence[Link]:
         while len(self.workers) < self._number:
             self.workers.append(self._new())
-        return [await worker.link() for worker in self.workers]
+        return [worker.link() for worker in self.workers]
 
     async def replace(self, lost: Link) -> Link:
         for worker in self.workers:
@@ -97,7 +97,7 @@ class _Workers:
                 await worker.end()
                 break
         self.workers.append(worker := self._new())
-        return await worker.link()
+        return worker.link()
 
     def gone(self, link: Link) -> None:
         pass  # a worker that is lost is replaced when it is missed

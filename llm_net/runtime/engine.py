@@ -918,7 +918,7 @@ class Engine:
             run.look()
         if cell.queue:
             self._wake(cell)
-        if run.blocked:
+        if run.blocked and len(run.blocked) >= len(run.tasks) + run.aloof:
             self.loop.call_soon(run.look)
 
     def failed(self, handling: LocalHandling, error: BaseException) -> None:

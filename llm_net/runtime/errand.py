@@ -6,6 +6,7 @@ import asyncio
 from asyncio import Future, Task
 from collections import deque
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from llm_net.base import GenAgent
@@ -37,9 +38,9 @@ class Seat:
     again: Message | None = None  # what it is to handle once more, before those
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Errand:
-    """A message that is being handled on a node, as seen from home."""
+    """A message that is being handled on a node, as seen from home. Most end without a word: what others need is made late."""
 
     number: int
     seat: Seat
@@ -49,23 +50,41 @@ class Errand:
     """As it lay in the mailbox, of one that was sent ahead."""
     task: Task[None] | None = None
     """Who sees to it; nobody as long as nothing has to be waited for."""
-    wanted: deque[tuple[int, int, list[Any]]] = field(default_factory=deque)
-    """What the handler itself wants done next: a kind of frame, its question, what it says."""
     arrived: Future[None] | None = None
     lost: BaseException | None = None
-    replies: dict[str, Message] = field(default_factory=dict)
-    """What it was answered, by question: a step of a recorded run may be repeated."""
     deferred: BaseException | None = None
     """What an event that was emitted raised: met at the next step."""
     doing: int = 0  # the question that is being seen to
     dropped: bool = False
-    begun: bool = False  # whether its task has begun
     failed: bool = False  # whether its handler has raised, there
     repeated: Errand | None = None  # the same on another node
     ended: bool = False  # whether its handler has ended, there or here
-    inside: dict[int, Task[None]] = field(default_factory=dict)
-    asked: dict[int, Future[bytes]] = field(default_factory=dict)
-    streams: dict[int, asyncio.Queue[bytes | BaseException]] = field(default_factory=dict)
+    forks: bool = False  # whether tasks inside its handler want something
+
+    @cached_property
+    def wanted(self) -> deque[tuple[int, int, list[Any]]]:
+        """What the handler itself wants done next: a kind of frame, its question, what it says."""
+        return deque()
+
+    @cached_property
+    def replies(self) -> dict[str, Message]:
+        """What it was answered, by question: a step of a recorded run may be repeated."""
+        return {}
+
+    @cached_property
+    def inside(self) -> dict[int, Task[None]]:
+        """What is done for tasks inside its handler, by question."""
+        return {}
+
+    @cached_property
+    def asked(self) -> dict[int, Future[bytes]]:
+        """What its node gives in answer to our own questions."""
+        return {}
+
+    @cached_property
+    def streams(self) -> dict[int, asyncio.Queue[bytes | BaseException]]:
+        """Pieces of what models say that are there, by question."""
+        return {}
 
     @property
     def detached(self) -> bool:

@@ -7,8 +7,7 @@ nothing has to be waited for, no task is needed here: the node does what is to b
 from __future__ import annotations
 
 import asyncio
-from asyncio import Task
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from llm_net.runtime.frames import (
     NOWHERE,
     TIME,
     TO_AGENT,
+    TOGETHER,
     far,
     frame,
     joined,
@@ -40,8 +40,12 @@ if TYPE_CHECKING:
 TRIES = 3
 """Nodes that may be lost over one message of a recorded run, that one included: perhaps it is the message that kills them."""
 
-AHEAD = 64
-"""Messages that are sent to a node before an agent there has come to them: else each would wait for a round trip."""
+AHEAD = 256
+"""Messages that are sent to a node before an agent there has come to them, as far as its mailbox holds so many: else each
+would wait for a round trip."""
+
+TOGETHER_BYTES = 64 * 1024
+"""Bytes of messages that go together in one frame, as far as they are several."""
 
 
 class Errands:
@@ -59,7 +63,7 @@ class Errands:
         node = seat.node
         errand = self._errand(seat, handling)
         if handling.step is not None or seat.hold is not None or node is None or not node.serves or node.link.full:
-            self._follow_up(errand, self._in_turn(errand))
+            self._follow_up(errand, partial(self._in_turn, errand))
             return
         errand.node = node
         node.errands[errand.number] = errand
@@ -73,8 +77,9 @@ class Errands:
 
     def _send_ahead(self, seat: Seat, node: FarNode) -> None:
         """Have the node know what its agent is to handle next, where nobody wants to look at each message before."""
-        run, cell = self._home.run.run, self._home.run.engine.cell_of(seat.agent)
-        queue = cell.queue
+        run, engine = self._home.run.run, self._home.run.engine
+        cell = engine.cell_of(seat.agent)
+        queue, ahead = cell.queue, seat.ahead
         if (
             run.special
             or cell.active < cell.concurrency
@@ -83,21 +88,38 @@ class Errands:
             or seat.again is not None
         ):
             return
-        while queue and len(seat.ahead) < AHEAD and queue[0][1] is run and not node.link.full:
+        about, where = (b"", b""), None
+        first, size, said = 0, 0, list[bytes]()
+        most = min(AHEAD, cell.limit)
+        while queue and len(ahead) < most and queue[0][1] is run and not node.link.full:
             entry = queue[0]
             message, _, depth, place, heard, _, _ = entry
-            handling = LocalHandling(self._home.run.engine, run, self._nobody)
+            handling = LocalHandling(engine, run, self._nobody)
             handling.agent, handling.message, handling.cell, handling.place = seat.agent, message, cell, place
             handling.heard, handling.depth = heard, depth
             errand = self._errand(seat, handling)
             errand.node, errand.entry = node, entry
+            if not said:
+                self._prepare(node, seat)
             try:
-                self._tell(node, errand)
+                same = place is where and heard is None and run.source is None
+                facts = about if same else self._facts(errand)
+                data = node.line.encode(message)
             except Exception:
                 break  # it will fail when its turn has come
+            where = place if heard is None else None
+            if said and (facts != about or size + len(data) > TOGETHER_BYTES or len(said) == TOGETHER):
+                node.link.send(frames.handle(first, *about, said))
+                said.clear()
+            if not said:
+                about, first, size = facts, errand.number, 0
+            said.append(data)
+            size += len(data)
             queue.popleft()
             node.errands[errand.number] = errand
-            seat.ahead.append(errand)
+            ahead.append(errand)
+        if said:
+            node.link.send(frames.handle(first, *about, said))
         if cell.room and len(queue) <= cell.limit // 2:
             cell.make_room()
 
@@ -130,14 +152,14 @@ class Errands:
         for node in self._home.nodes:
             for errand in list(node.errands.values()):
                 if errand.task is None:
-                    self._follow_up(errand, self._go_on(node, errand))
+                    self._follow_up(errand, partial(self._go_on, node, errand))
 
     def want(self, node: FarNode, errand: Errand, kind: int, question: int, said: list[Any]) -> None:
         """A handler wants something done: at once, where nothing has to be waited for."""
         if errand.task is not None or kind not in (frames.POST, frames.END):
             errand.wanted.append((kind, question, said))
             if errand.task is None:
-                self._follow_up(errand, self._go_on(node, errand))
+                self._follow_up(errand, partial(self._go_on, node, errand))
             errand.wake()
             return
         handling = errand.handling
@@ -156,9 +178,33 @@ class Errands:
                 self._wishes.answer(node, errand, question, b"", [])
             else:
                 errand.wanted.append((frames.ROOM, question, [full]))
-                self._follow_up(errand, self._go_on(node, errand))
+                self._follow_up(errand, partial(self._go_on, node, errand))
         finally:
             origin.reset(token)
+
+    def done(self, node: FarNode, numbers: Iterable[int]) -> None:
+        """Handlers have ended, and there is nothing to say of them."""
+        run, engine, errands = self._home.run.run, self._home.run.engine, node.errands
+        seats: dict[int, Seat] = {}
+        for number in numbers:
+            if (errand := errands.get(number)) is None:
+                continue  # it ended meanwhile
+            seat = errand.seat
+            if (ahead := seat.ahead) and ahead[0] is errand:
+                self.promote(seat)
+            if errand.task is not None or errand.forks or errand.deferred is not None or run.crowding or run.watched:
+                self.want(node, errand, frames.END, 0, [None, 0, b""])
+                continue
+            del errands[number]
+            errand.ended = True
+            run.aloof -= 1
+            if ahead:
+                self.promote(seat)
+            engine.done(errand.handling)
+            seats[seat.number] = seat
+        for seat in seats.values():
+            self._send_more(seat, node)
+        node.wake()
 
     def _end_at_once(self, errand: Errand, told: object, ids: int, fields: bytes) -> None:
         handling = errand.handling
@@ -172,7 +218,7 @@ class Errands:
         if full is None and handling not in self._home.run.run.crowding:
             self.over(errand, None)
         else:
-            self._follow_up(errand, self._wishes.room(handling, full))
+            self._follow_up(errand, partial(self._room, handling, full))
 
     def over(self, errand: Errand, error: BaseException | None) -> None:
         """An errand without a task has come to its end."""
@@ -199,16 +245,29 @@ class Errands:
             if errand.failed and node is not None and node.lost is None:
                 self._home.renew(node, seat)  # what waits there is handled in the state that it begins anew with
                 node.link.send(frame(frames.GO, 0, 0, GONE_ON.pack(seat.number, seat.failures)))
-        few = cell.queue and len(seat.ahead) <= AHEAD // 2  # not one by one: those that go together cost less
-        if few and node is not None and node.serves and seat.node is node and not self._home.run.run.over:
+        if node is not None:
+            self._send_more(seat, node)
+
+    def _send_more(self, seat: Seat, node: FarNode) -> None:
+        """Send ahead what can be, not one by one: those that go together cost less."""
+        few = len(seat.ahead) <= AHEAD // 2
+        if few and node.serves and seat.node is node and not self._home.run.run.over:
             self._send_ahead(seat, node)
 
     def _tell(self, node: FarNode, errand: Errand) -> None:
-        seat, handling = errand.seat, errand.handling
+        self._prepare(node, errand.seat)
+        facts, said = self._facts(errand), node.line.encode(errand.handling.message)
+        node.link.send(frames.handle(errand.number, *facts, [said]))
+
+    def _prepare(self, node: FarNode, seat: Seat) -> None:
+        """Have a node know all that an agent has to know there before it handles anything."""
         self._home.tell_changes(node)
         self._home.renew(node, seat)
         seat.worked = True
-        place = handling.place
+
+    def _facts(self, errand: Errand) -> tuple[bytes, bytes]:
+        """What a node has to know beside a message: who handles it and where, and what else there is to say."""
+        seat, handling, place = errand.seat, errand.handling, errand.handling.place
         if place.network is handling.agent and place.parent is not None:
             place = place.parent
         network = None if place.network is None else self._home.manifest.number(place.network)
@@ -228,49 +287,36 @@ class Errands:
         if once_more := seat.again is handling.message:
             seat.again = None
         where = TO_AGENT.pack(seat.number, NOWHERE if network is None else network, seat.failures, once_more)
-        said = node.line.encode(handling.message)
-        node.link.send(frame(frames.HANDLE, errand.number, 0, where, to_json(more) if more else b"", said))
+        return where, to_json(more) if more else b""
 
     def _errand(self, seat: Seat, handling: LocalHandling) -> Errand:
         self._errands += 1
         return Errand(self._errands, seat, handling)
 
-    def _follow_up(self, errand: Errand, work: Coroutine[Any, Any, object]) -> None:
-        """Have a task see to an errand from now on."""
+    def _follow_up(self, errand: Errand, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Have a task see to an errand from now on. Nobody cancels it before it has begun: only then is it the run's."""
         run = self._home.run.run
         context = run.context.copy()
         context.run(origin.set, errand.handling)
-        errand.task = task = self._home.run.loop.create_task(self._to_its_end(errand, work), context=context)
+        errand.task = self._home.run.loop.create_task(self._to_its_end(errand, work), context=context)
         errand.handling.body = errand
-        run.aloof -= 1
-        run.tasks[task] = None
-        errand.begun = False
-        task.add_done_callback(partial(self._never_begun, errand, work))
-
-    def _never_begun(self, errand: Errand, work: Coroutine[Any, Any, object], task: Task[None]) -> None:
-        """A task that was cancelled before it began has done nothing: another one sees to the end."""
-        if not errand.begun:
-            work.close()
-            self._home.run.run.tasks.pop(task, None)
-            self._home.run.run.aloof += 1
-            self._follow_up(errand, self._cancelled(errand))
 
     async def _unless_over(self) -> None:
         if self._home.run.run.over:
             raise asyncio.CancelledError
 
-    async def _cancelled(self, errand: Errand) -> object:
-        node = errand.node
-        if node is None or errand.number not in node.errands:
-            raise asyncio.CancelledError
-        return await self._go_on(node, errand)
+    async def _room(self, handling: LocalHandling, full: object) -> None:
+        await self._unless_over()
+        await self._wishes.room(handling, full)
 
-    async def _to_its_end(self, errand: Errand, work: Coroutine[Any, Any, object]) -> None:
-        handling = errand.handling
+    async def _to_its_end(self, errand: Errand, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        handling, task = errand.handling, errand.task
         engine, run = handling.engine, self._home.run.run
-        errand.begun = True
+        assert task is not None
+        run.aloof -= 1
+        run.tasks[task] = None
         try:
-            value = await work
+            value = await work()
             if isinstance(value, Message) and (full := engine.post(handling, value, None)) is not None:
                 await engine.room(handling, full)
             await self._wishes.uncrowd(handling)
@@ -281,9 +327,7 @@ class Errands:
         else:
             self._conclude(errand.last, None)
         finally:
-            work.close()
-            assert errand.task is not None
-            run.tasks.pop(errand.task, None)
+            run.tasks.pop(task, None)
             if run.blocked:
                 self._home.run.loop.call_soon(run.look)
 
@@ -368,8 +412,9 @@ class Errands:
     def _forget(self, node: FarNode, errand: Errand) -> None:
         errand.ended = True
         node.forget(errand)
-        for task in list(errand.inside.values()):
-            task.cancel()
+        if errand.forks:
+            for task in list(errand.inside.values()):
+                task.cancel()
 
     async def _recall(self, node: FarNode, errand: Errand) -> list[Any] | None:
         if node.lost is not None:

@@ -16,7 +16,7 @@ from collections.abc import (
 )
 from contextvars import Context, copy_context
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from inspect import isasyncgen, isawaitable, isgenerator
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -48,6 +48,21 @@ _END: Final = object()
 class FarHandling:
     """One agent handling one message on a node: what `LocalHandling` is at home."""
 
+    # What few handlers change, or need.
+    task: Task[None] | None = None
+    heard: Event | None = None
+    source: Source | None = None
+    _hears = False  # whether anybody at home may hear what it emits
+    _ids: str | None = None
+    _count = 0
+    _time = 0.0
+    _seed: str | None = None
+    _random: Random | None = None
+    _begun = _cancelled = False
+    _questions = 0
+    _deferred: BaseException | None = None
+    """What an event that was emitted raised, to be met by the next."""
+
     def __init__(
         self,
         node: Node,
@@ -60,27 +75,41 @@ class FarHandling:
     ) -> None:
         self.agent = agent
         self.message = message
-        self.task: Task[None] | None = None
         self._node = node
         self._number = number
         self._to = to
         self._network = network
-        self.heard = Event(more["heard"][0], message, more["heard"][1]) if "heard" in more else None
-        self._hears: bool = more.get("hears", False)  # whether anybody at home may hear what it emits
-        self._ids: str | None = more.get("ids")
-        self._count: int = more.get("count", 0)
-        self._time: float = more.get("at", 0.0)
-        self._seed: str | None = more.get("random")
-        self._random: Random | None = None
-        self.source: Source | None = self if self._ids is not None else None
-        self._begun = self._cancelled = False
-        self._questions = 0
-        self._asked: dict[int, Future[Any]] = {}
-        self._calls: dict[int, Callable[[bytes], Awaitable[None]]] = {}
-        self._calling: dict[int, Task[None]] = {}
-        self._deferred: BaseException | None = None
-        """What an event that was emitted raised, to be met by the next."""
-        self._streams: dict[int, asyncio.Queue[Any]] = {}
+        if more:
+            self._know(more)
+
+    def _know(self, more: dict[str, Any]) -> None:
+        """What home says beside the message."""
+        if "heard" in more:
+            self.heard = Event(more["heard"][0], self.message, more["heard"][1])
+        self._hears = more.get("hears", False)
+        if "ids" in more:
+            self.source, self._ids = self, more["ids"]
+            self._count, self._time, self._seed = more["count"], more["at"], more.get("random")
+
+    @cached_property
+    def _asked(self) -> dict[int, Future[Any]]:
+        """What home is to answer, by question."""
+        return {}
+
+    @cached_property
+    def _calls(self) -> dict[int, Callable[[bytes], Awaitable[None]]]:
+        """What is to be called when home says so, by question."""
+        return {}
+
+    @cached_property
+    def _calling(self) -> dict[int, Task[None]]:
+        """What is being called."""
+        return {}
+
+    @cached_property
+    def _streams(self) -> dict[int, asyncio.Queue[Any]]:
+        """What models say, by question."""
+        return {}
 
     # ------------------------------------------------------------------------------------------ facts
 
@@ -191,11 +220,14 @@ class FarHandling:
         node = self._node
         del node.steps[self._number]
         self._tell_changes()
+        if not (how or node.records):
+            node.done(self._number)
+            return
         try:
             fields = node.after(self._to)
         except Exception as error:
             how, what, fields = b"e", far(error), b""
-        node.link.send(frame(frames.END, self._number, 0, how, b"%d" % self._count, fields, what))
+        node.say(frame(frames.END, self._number, 0, how, b"%d" % self._count, fields, what))
 
     def cancel(self) -> None:
         """End the handler, or never begin it."""
@@ -276,7 +308,7 @@ class FarHandling:
     def _tell_changes(self) -> None:
         """Let home know of changes in a network before it hears anything else."""
         if (changes := self._node.changes()) is not None:
-            self._node.link.send(frame(frames.CHANGE, self._number, 0, *changes))
+            self._node.say(frame(frames.CHANGE, self._number, 0, *changes))
 
     def _question(self) -> int:
         self._questions += 1
@@ -287,7 +319,7 @@ class FarHandling:
         self._tell_changes()
         question = question or self._question()
         future = self._asked[question] = self._node.loop.create_future()
-        self._node.link.send(frame(kind, self._number, question, *parts))
+        self._node.say(frame(kind, self._number, question, *parts))
         try:
             answer = await future
         except CancelledError:
@@ -302,7 +334,7 @@ class FarHandling:
 
     def _drop(self, question: int) -> None:
         """Nobody waits for this any more."""
-        self._node.link.send(frame(frames.DROP, self._number, question, b""))
+        self._node.say(frame(frames.DROP, self._number, question, b""))
         if (task := self._calling.get(question)) is not None:
             task.cancel()
 
@@ -362,7 +394,7 @@ class FarHandling:
             raise error
         self._stamp(message)
         self._tell_changes()
-        self._node.link.send(frame(frames.EMIT, self._number, 0, event.encode(), self._node.line.encode(message)))
+        self._node.say(frame(frames.EMIT, self._number, 0, event.encode(), self._node.line.encode(message)))
 
     def listened(self, event: str) -> bool:
         return self._hears or self._node.hears(event)
@@ -399,7 +431,7 @@ class FarHandling:
             told = b"j" + await value
         except Exception as error:
             told = b"e" + far(error)
-        self._node.link.send(frame(frames.TOLD, self._number, question, told))
+        self._node.say(frame(frames.TOLD, self._number, question, told))
 
     # ------------------------------------------------------------------------------------------ models
 
@@ -435,9 +467,7 @@ class FarHandling:
 
         self._calls[question] = make
         self._tell_changes()
-        self._node.link.send(
-            frame(frames.MODEL, self._number, question, _terms("stream", model), written_request(request))
-        )
+        self._node.say(frame(frames.MODEL, self._number, question, _terms("stream", model), written_request(request)))
         ended = False
         try:
             while True:
@@ -456,7 +486,7 @@ class FarHandling:
                 self._drop(question)
 
     def _piece(self, question: int, data: bytes) -> None:
-        self._node.link.send(frame(frames.PIECE, self._number, question, data))
+        self._node.say(frame(frames.PIECE, self._number, question, data))
 
 
 class Borrowed:

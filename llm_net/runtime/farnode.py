@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future, Task
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from llm_net.errors import NodeLost
 from llm_net.message import origin
@@ -41,6 +42,7 @@ class FarNode:
         self.ready: Future[None] = home.run.loop.create_future()
         self.told = False  # whether it is ready
         self.states: Future[bytes] | None = None
+        self._asked = 0  # how often it was asked for states
         self.asking = asyncio.Lock()
         self.failed: list[BaseException] = []  # what was raised when its agents were stopped
         self.closed: Future[None] = home.run.loop.create_future()
@@ -58,12 +60,19 @@ class FarNode:
         self.link.begin(self._hear, self._broken)
         self.link.send(opening)
 
+    def ask_states(self, kind: int, seats: Iterable[Seat]) -> None:
+        """Ask for the state of agents, in a frame of this kind; only the answer to the last question counts."""
+        self.states = self._home.run.loop.create_future()
+        self._asked += 1
+        self.link.send(frames.frame(kind, 0, self._asked, to_json([seat.number for seat in seats])))
+
     def forget(self, errand: Errand) -> None:
         """A message is handled here no more."""
         self.errands.pop(errand.number, None)
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have those look who wait until something is idle here."""
         for future in self._quiet:
             if not future.done():
                 future.set_result(None)
@@ -91,7 +100,7 @@ class FarNode:
             if errand.task is None:
                 self.forget(errand)
                 self._home.errands.over(errand, self.lost)
-        self._wake()
+        self.wake()
 
     def _hear(self, data: bytes) -> None:
         try:
@@ -114,7 +123,7 @@ class FarNode:
                         self._home.arrived()
                 return
             case frames.STATES:
-                if self.states is not None and not self.states.done():
+                if self.states is not None and question == self._asked and not self.states.done():
                     self.states.set_result(parts_of(data, 1)[0])
                 return
             case frames.LEAVE:
@@ -127,6 +136,9 @@ class FarNode:
                 elif not self.closed.done():
                     self.closed.set_result(None)
                     self.link.close()
+                return
+            case frames.DONE:
+                self._home.errands.done(self, frames.numbers_of(data))
                 return
         said = self._said(kind, data)  # read in any case: a line remembers what crossed it
         errand = self.errands.get(number)
@@ -150,7 +162,7 @@ class FarNode:
                 context = self._home.run.run.context.copy()
                 context.run(origin.set, errand.handling)
                 task = self._home.run.loop.create_task(work, context=context)
-                errand.inside[question] = task
+                errand.inside[question], errand.forks = task, True
                 task.add_done_callback(lambda _: errand.inside.pop(question, None))
             case _:
                 self._home.errands.want(self, errand, kind, question, said)

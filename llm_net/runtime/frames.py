@@ -2,8 +2,10 @@
 
 home to node                                        node to home
 OPEN    a run, its agents and their state           READY   they are here, or why not
-HANDLE  a message for an agent: a step begins       POST CALL GATHER EMIT MODEL EFFECT DELAY  what the step wants done
+HANDLE  messages for an agent: with each, a step    POST CALL GATHER EMIT MODEL EFFECT DELAY  what the step wants done
+        begins; their numbers follow each other
 ANSWER  what came of a question of a step           END     the step is over: what it returned, or raised
+                                                    DONE    these steps are over, and there is nothing to say of them
 GO      an agent that failed goes on
 ASK     make the call to the outside now            TOLD    what that call gave
 PIECE   a piece of what a model says                PIECE   likewise, of a model that is there
@@ -17,20 +19,21 @@ CLOSE   the run is over: stop the agents, and       CLOSED  what stopping raised
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from struct import Struct
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from struct import Struct, pack, unpack_from
 from traceback import format_exception
 from typing import Any, Final, cast
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import from_json, to_json
 
-from llm_net.chat import Embeddings, Price, Request, Usage
+from llm_net.chat import Embeddings, Price, Request
 from llm_net.errors import FarError, LlmNetError
 from llm_net.runtime.outcome import of_facts
 
 OPEN, READY, HANDLE, POST, CALL, GATHER, EMIT, MODEL, EFFECT, DELAY = range(1, 11)
-END, ANSWER, ASK, TOLD, PIECE, CANCEL, DROP, MOVE, CHANGE, STATES, CLOSE, CLOSED, LEAVE, GO = range(11, 25)
+END, ANSWER, ASK, TOLD, PIECE, CANCEL, DROP, MOVE, CHANGE, STATES, CLOSE, CLOSED, LEAVE, GO, DONE = range(11, 26)
 
 ROOM: Final = 0
 """No frame: what is left of a POST that has to wait until a mailbox has room."""
@@ -50,6 +53,10 @@ GONE_ON = Struct("<II")
 
 TIME = Struct("<d")
 
+TOGETHER: Final = 64
+"""Messages that one frame tells of at most, be it that they are to be handled or that they were: a part of what is sent ahead, so
+that home and node are at work at the same time."""
+
 BODY: Final = 16 * 1024 * 1024
 """Bytes of a message, at most."""
 
@@ -57,11 +64,9 @@ _REQUEST = TypeAdapter(tuple[Request], config=ConfigDict(ser_json_bytes="base64"
 EMBEDDINGS: TypeAdapter[Embeddings] = TypeAdapter(Embeddings)
 PRICE: TypeAdapter[Price | None] = TypeAdapter(Price | None)
 
-_FACTS: dict[str, TypeAdapter[Any]] = {"usage": TypeAdapter(Usage | None)}
-"""The fields of errors that are more than JSON."""
-
 _HEAD = Struct("<BII")
 _LENGTH = Struct("<I")
+_NUMBER: Final = 4  # bytes
 
 
 def frame(kind: int, step: int = 0, question: int = 0, *parts: bytes) -> bytes:
@@ -74,6 +79,32 @@ def frame(kind: int, step: int = 0, question: int = 0, *parts: bytes) -> bytes:
         said += _LENGTH.pack(len(part)), part
     said.append(last)
     return b"".join(said)
+
+
+def handle(step: int, where: bytes, more: bytes, messages: Iterable[bytes]) -> bytes:
+    """The bytes of a HANDLE frame, made at once: a message may be long."""
+    said = [_HEAD.pack(HANDLE, step, 0), where, _LENGTH.pack(len(more)), more]
+    for message in messages:
+        said += _LENGTH.pack(len(message)), message
+    return b"".join(said)
+
+
+def handled_of(data: bytes) -> tuple[bytes, bytes, list[memoryview]]:
+    """Where messages are to be handled, what else there is to say, and the messages. Raises ValueError."""
+    view, at, messages = memoryview(data), _HEAD.size + TO_AGENT.size, list[memoryview]()
+    try:
+        begin = at + _LENGTH.size
+        end = begin + _LENGTH.unpack_from(data, at)[0]
+        where, more = data[_HEAD.size : at], data[begin:end]
+        while end < len(data):
+            begin = end + _LENGTH.size
+            end = begin + _LENGTH.unpack_from(data, end)[0]
+            messages.append(view[begin:end])
+    except struct.error as wrong:
+        raise ValueError("a frame that is cut off") from wrong
+    if end > len(data):
+        raise ValueError("a frame that is cut off")
+    return where, more, messages
 
 
 def head_of(data: bytes) -> tuple[int, int, int]:
@@ -98,9 +129,25 @@ def parts_of(data: bytes, number: int) -> list[bytes]:
     return parts
 
 
+def numbered(steps: Sequence[int]) -> bytes:
+    """The numbers of steps, as a part."""
+    return pack(f"<{len(steps)}I", *steps)
+
+
+def numbers_of(data: bytes) -> tuple[int, ...]:
+    """The numbers of steps that a frame consists of. Raises ValueError if they are cut off."""
+    size = len(data) - _HEAD.size
+    if size % _NUMBER:
+        raise ValueError("numbers that are cut off")
+    return unpack_from(f"<{size // _NUMBER}I", data, _HEAD.size)
+
+
 def joined(parts: Iterable[bytes]) -> bytes:
     """Any number of parts as one."""
-    return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
+    said: list[bytes] = []
+    for part in parts:
+        said += _LENGTH.pack(len(part)), part
+    return b"".join(said)
 
 
 def taken_apart(data: bytes) -> list[bytes]:
@@ -153,10 +200,7 @@ def near(data: bytes | Mapping[str, Any]) -> BaseException:
     last note. No class is called: what made an error is put back as it was."""
     said = from_json(data) if isinstance(data, bytes) else data
     kind, text = str(said["kind"]), str(said["text"])
-    found = _errors().get(kind)
-    facts = {
-        name: _FACTS[name].validate_python(value) if name in _FACTS else value for name, value in said["facts"].items()
-    }
+    found, facts = _errors().get(kind), said["facts"]
     if found is None:
         error: BaseException = FarError(kind, text)
     elif issubclass(found, LlmNetError):

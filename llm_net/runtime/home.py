@@ -72,7 +72,7 @@ class Home:
         self._moves: set[Task[None]] = set()
         self._wanting: list[Future[None]] = []  # of those who wait for a node
         self._watched: list[GenNetwork] = []
-        self._begun = False
+        self._begun = self._ending = False
 
     # ------------------------------------------------------------------------------------------ the run's words
 
@@ -182,6 +182,7 @@ class Home:
 
     async def end(self) -> None:
         """Take the agents' state back, and leave the nodes."""
+        self._ending = True  # else a node that has left would be welcomed as one that comes
         self._unwatch()
         for task in self._moves:
             task.cancel()
@@ -203,11 +204,11 @@ class Home:
         wanted = [seat for seat in self.seats.values() if seat.node is node and (seat.worked or not seat.fresh)]
         for seat in wanted:
             self.renew(node, seat)
-        node.states = self.run.loop.create_future()
-        node.link.send(frame(frames.CLOSE, 0, 0, to_json([seat.number for seat in wanted])))
+        node.ask_states(frames.CLOSE, wanted)
 
     async def _left(self, node: FarNode) -> None:
-        await self._read_states(node)
+        if not await self._read_states(node):
+            node.failed.append(NodeLost(node.link.far, f"it did not say within {GRACE:g} s what became of its agents"))
         await self._in_time(node.closed)
         node.link.close()
 
@@ -215,8 +216,7 @@ class Home:
         """Give an agent here the state that it has there."""
         async with node.asking:
             if node.lost is None:
-                node.states = self.run.loop.create_future()
-                node.link.send(frame(frames.STATES, 0, 0, to_json([seat.number])))
+                node.ask_states(frames.STATES, [seat])
                 if await self._read_states(node):
                     seat.worked = False
 
@@ -320,7 +320,10 @@ class Home:
     # ------------------------------------------------------------------------------------------ nodes come and go
 
     def _joined(self, hosts: Hosts, link: Link) -> None:
-        self._in_background(self._welcome(hosts, link))
+        if self._ending:
+            link.close()
+        else:
+            self._in_background(self._welcome(hosts, link))
 
     def retire(self, node: FarNode) -> None:
         """A node wants to go: its agents move to others."""
@@ -449,7 +452,8 @@ class Home:
         for seat in self.seats.values():
             if seat.node is node:
                 seat.worked = False
-        node.hosts.gone(node.link)
+        if not self._ending:
+            node.hosts.gone(node.link)
 
 
 async def _together(work: Iterable[Coroutine[Any, Any, None]]) -> None:

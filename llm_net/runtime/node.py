@@ -12,7 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from math import inf
 from random import Random
+from time import perf_counter
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -20,16 +22,31 @@ from pydantic_core import from_json, to_json
 from llm_net.address import AbstractObject
 from llm_net.base import GenAgent, GenNetwork
 from llm_net.errors import LlmNetError
-from llm_net.message import Message
-from llm_net.ports import Link
+from llm_net.ports import Link, World
 from llm_net.runtime import frames
 from llm_net.runtime.far import Borrowed, FarHandling
-from llm_net.runtime.frames import BODY, GONE_ON, NOWHERE, TIME, TO_AGENT, far, frame, near, parts_of, taken_apart
+from llm_net.runtime.frames import (
+    BODY,
+    GONE_ON,
+    NOWHERE,
+    TIME,
+    TO_AGENT,
+    TOGETHER,
+    far,
+    frame,
+    near,
+    numbered,
+    parts_of,
+    taken_apart,
+)
 from llm_net.runtime.moving import Manifest, fields_of
 from llm_net.runtime.state import Shadow
 from llm_net.wire import Line
 
 PATIENCE = 10.0
+
+TURN_SECONDS = 0.005
+"""Time after which the event loop gets its turn, for home and for timers, whatever waits to be handled."""
 
 OWN_NUMBERS = 24
 """Bits of the number of an agent that was added on a node; the node's own number is above them."""
@@ -75,6 +92,11 @@ class Node:
         self._randoms: dict[int, Random] = {}
         self._shadows: dict[int, Shadow] = {}
         self._changed: dict[int, GenNetwork] = {}  # networks that handlers here have changed
+        self._done: list[int] = []  # steps that are over, of which home has not been told
+        self._held: dict[int, Bench] = {}  # of agents for whose next message there was no time in this turn
+        self._turning = False
+        self._until = 0.0  # the time by which the event loop has its turn
+        self._turn = inf if isinstance(self.loop, World) else TURN_SECONDS
         self._threads: ThreadPoolExecutor | None = None
         self._closing: Task[None] | None = None
         link.begin(self._hear, lambda _: self._end())
@@ -85,7 +107,7 @@ class Node:
         try:
             self._take(data)
         except (LlmNetError, ValueError, LookupError) as wrong:  # home does not speak as agreed
-            self.link.send(frame(frames.READY, 0, 0, far(wrong)))
+            self.say(frame(frames.READY, 0, 0, far(wrong)))
             self._end()
 
     def _take(self, data: bytes) -> None:
@@ -93,8 +115,8 @@ class Node:
         handling = self.steps.get(number)
         match kind:
             case frames.HANDLE:
-                where, more, said = parts_of(data, 3)
-                self._handle(number, where, from_json(more or b"{}"), self.line.decode(said))
+                where, more, said = frames.handled_of(data)
+                self._handle(number, where, from_json(more) if more else {}, said)
             case frames.GO:
                 self._go_on(*GONE_ON.unpack(parts_of(data, 1)[0]))
             case frames.ANSWER:
@@ -122,9 +144,9 @@ class Node:
                 described, rolls = parts_of(data, 2)
                 self._arrive(described, from_json(rolls))
             case frames.STATES:
-                self._give_back(from_json(parts_of(data, 1)[0]))
+                self._give_back(from_json(parts_of(data, 1)[0]), question)
             case frames.CLOSE:
-                self._end(from_json(parts_of(data, 1)[0]))
+                self._end(from_json(parts_of(data, 1)[0]), question)
             case _:
                 raise ValueError(f"a frame of kind {kind}")
 
@@ -142,6 +164,27 @@ class Node:
             case _:
                 return None
 
+    # ------------------------------------------------------------------------------------------ telling
+
+    def say(self, frame: bytes) -> None:
+        """Tell home something, after all that has ended before."""
+        if self._done:
+            self._tell_done()
+        self.link.send(frame)
+
+    def done(self, number: int) -> None:
+        """A step is over, and there is nothing to say of it: home is told of several at once, at the end of this turn."""
+        if not self._turning:
+            self._begin_turn()
+        self._done.append(number)
+        if len(self._done) >= TOGETHER:
+            self._tell_done()
+
+    def _tell_done(self) -> None:
+        if self._done:
+            done, self._done = self._done, []
+            self.link.send(frame(frames.DONE, 0, 0, numbered(done)))
+
     # ------------------------------------------------------------------------------------------ agents
 
     def _open(self, run: bytes, described: bytes) -> None:
@@ -158,7 +201,7 @@ class Node:
         except Exception as error:  # whatever the code of the modules raises
             problem = far(error)
         self.opened.set()
-        self.link.send(frame(frames.READY, 0, 0, problem))
+        self.say(frame(frames.READY, 0, 0, problem))
 
     def _arrive(self, described: bytes, rolls: Iterable[tuple[int, list[list[Any]]]] = ()) -> list[int]:
         numbers = self.manifest.make(described)
@@ -192,12 +235,12 @@ class Node:
             rolls
         )
 
-    def _give_back(self, numbers: list[int]) -> None:
+    def _give_back(self, numbers: list[int], question: int) -> None:
         states: list[tuple[int, dict[str, Any]]] = []
         for number in numbers:
             fields = fields_of(self.manifest.agents[number], self.manifest.border)
             states.append((number, {name: from_json(data) for name, data in fields.items()}))
-        self.link.send(frame(frames.STATES, 0, 0, to_json(states)))
+        self.say(frame(frames.STATES, 0, question, to_json(states)))
 
     async def start(self, number: int, agent: GenAgent) -> None:
         """Start an agent once, or wait for another of its handlers that is at it."""
@@ -251,19 +294,21 @@ class Node:
 
     # ------------------------------------------------------------------------------------------ messages
 
-    def _handle(self, number: int, where: bytes, more: dict[str, Any], message: Message) -> None:
+    def _handle(self, first: int, where: bytes, more: dict[str, Any], said: list[memoryview]) -> None:
         to, within, failures, at_once = TO_AGENT.unpack(where)
-        network = None if within == NOWHERE else self.manifest.agents[within]
-        handling = FarHandling(self, number, to, self.manifest.agents[to], network, message, more)
-        self.steps[number] = handling
-        bench = self._benches.setdefault(to, Bench())
+        agent, network = self.manifest.agents[to], None if within == NOWHERE else self.manifest.agents[within]
+        bench = self._benches.get(to) or self._benches.setdefault(to, Bench())
         if bench.halted and failures == bench.failures and not bench.waiting:
             bench.halted = False  # home has known it before it sent this
-        if at_once or not (bench.halted or bench.waiting or bench.running >= type(handling.agent).concurrency):
-            bench.running += 1
-            handling.begin()
-        else:
-            bench.waiting.append(handling)
+        for number, data in enumerate(said, first):
+            handling = FarHandling(self, number, to, agent, network, self.line.decode(data), more)
+            self.steps[number] = handling
+            if at_once:
+                bench.running += 1
+                handling.begin()
+            else:
+                bench.waiting.append(handling)
+        self._next(to, bench)
 
     def ended(self, to: int, *, failed: bool) -> None:
         """An agent has handled a message: now the next, unless home has to decide."""
@@ -283,12 +328,29 @@ class Node:
         if bench.serving:
             return  # below, a handler has ended at once
         bench.serving = True
+        if not self._turning:
+            self._begin_turn()
         try:
             while bench.waiting and not bench.halted and bench.running < type(self.manifest.agents[to]).concurrency:
+                if perf_counter() > self._until:
+                    self._held[to] = bench
+                    break
                 bench.running += 1
                 bench.waiting.popleft().begin()
         finally:
             bench.serving = False
+
+    def _begin_turn(self) -> None:
+        self._turning, self._until = True, perf_counter() + self._turn
+        self.loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        """Tell what was done in this turn of the event loop, and go on in the next with what there was no time for."""
+        self._turning = False
+        self._tell_done()
+        held, self._held = self._held, {}
+        for to, bench in held.items():
+            self._next(to, bench)
 
     def withdrawn(self, to: int, handling: FarHandling) -> bool:
         """Whether a message that was waiting is handled no more."""
@@ -303,16 +365,16 @@ class Node:
     def leave(self) -> None:
         """Go as soon as home has moved the agents elsewhere; at once, after `PATIENCE` seconds."""
         if self._closing is None:
-            self.link.send(frame(frames.LEAVE))
+            self.say(frame(frames.LEAVE))
             self.loop.call_later(PATIENCE, self._end)
 
-    def _end(self, wanted: list[int] | None = None) -> None:
+    def _end(self, wanted: list[int] | None = None, question: int = 0) -> None:
         if self._closing is None:
             if wanted is None:  # home has not said so: what ends here now is not over, and not to be told
                 self.link.close()
-            self._closing = self.loop.create_task(self._close(wanted or []))
+            self._closing = self.loop.create_task(self._close(wanted or [], question))
 
-    async def _close(self, wanted: list[int]) -> None:
+    async def _close(self, wanted: list[int], question: int) -> None:
         steps = list(self.steps.values())
         for handling in steps:
             handling.cancel()
@@ -323,15 +385,15 @@ class Node:
                 await agent.astop()
             except Exception as error:
                 error.add_note(f"raised by astop of {agent.id!r}")
-                self.link.send(frame(frames.CLOSED, 0, 0, far(error)))
+                self.say(frame(frames.CLOSED, 0, 0, far(error)))
         try:
-            self._give_back(wanted)
+            self._give_back(wanted, question)
         except LlmNetError as error:  # a handler put something into a field that cannot be sent
-            self.link.send(frame(frames.CLOSED, 0, 0, far(error)))
-            self.link.send(frame(frames.STATES, 0, 0, b"[]"))
+            self.say(frame(frames.CLOSED, 0, 0, far(error)))
+            self.say(frame(frames.STATES, 0, question, b"[]"))
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
-        self.link.send(frame(frames.CLOSED, 0, 0, b""))
+        self.say(frame(frames.CLOSED, 0, 0, b""))
         self.link.close()
         self.opened.set()
         self.over.set()

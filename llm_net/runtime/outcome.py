@@ -6,9 +6,14 @@ import builtins
 from collections.abc import Mapping
 from typing import Any, cast
 
+from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
 
+from llm_net.chat import Usage
 from llm_net.errors import AgentFailed, EffectFailed, LlmNetError
+
+_MORE: dict[str, TypeAdapter[Any]] = {"usage": TypeAdapter(Usage | None)}
+"""The fields of errors that are more than JSON."""
 
 
 def written_error(error: BaseException) -> bytes:
@@ -46,8 +51,9 @@ def read_error(data: bytes) -> BaseException:
 
 
 def of_facts(kind: type[LlmNetError], facts: Mapping[str, Any]) -> LlmNetError:
-    """An error of ours, of its facts as JSON has them. Raises TypeError if it takes others."""
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()})
+    """An error of ours, of its facts as JSON has them. Raises TypeError if it takes others, ValueError if they are wrong."""
+    read = {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()}
+    return kind(**read | {name: _MORE[name].validate_python(read[name]) for name in _MORE.keys() & read.keys()})
 
 
 def _ours() -> list[type[LlmNetError]]:

@@ -1030,9 +1030,6 @@ class LocalRun:
 
     async def _close(self, engine: Machine) -> None:
         await _ended(self.tasks)
-        with suppress(asyncio.CancelledError):
-            await asyncio.sleep(0)
-        await _ended(self.tasks)  # in place of one that was cancelled before it began another sees to its end
         if self._away is not None:
             try:
                 await self._away.end()

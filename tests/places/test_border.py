@@ -45,6 +45,8 @@ class FalseNode:
     def __init__(self, says: Callable[[FalseNode, int], Iterable[bytes]]) -> None:
         self._says = says
         self.answers: list[bytes] = []
+        self.heard: list[int] = []  # kinds of frames
+        self.closed = False
         self.line = Line(short=True, limit=BODY, address=lambda party: party.id)
         self._loop = asyncio.get_running_loop()
         self._hear: Callable[[bytes], None] = lambda data: None
@@ -54,7 +56,8 @@ class FalseNode:
         self._hear, self._broken = hear, broken
 
     def send(self, frame: bytes) -> None:
-        kind, step, _ = head_of(frame)
+        kind, step, question = head_of(frame)
+        self.heard.append(kind)
         match kind:
             case frames.OPEN:
                 self._say(frames.frame(frames.READY, 0, 0, b""))
@@ -63,9 +66,13 @@ class FalseNode:
             case frames.ANSWER:
                 self.answers.append(parts_of(frame, 3)[0])
             case frames.CLOSE:
-                self._say(frames.frame(frames.STATES, 0, 0, b"[]"), frames.frame(frames.CLOSED, 0, 0, b""))
+                self.leave()
+                self._say(frames.frame(frames.STATES, 0, question, b"[]"), frames.frame(frames.CLOSED, 0, 0, b""))
             case _:
                 pass
+
+    def leave(self) -> None:
+        """The run is over."""
 
     def _say(self, *said: bytes) -> None:
         for each in said:
@@ -75,11 +82,12 @@ class FalseNode:
         pass
 
     def close(self) -> None:
-        pass
+        self.closed = True
 
 
 class FalseHosts:
     imports = False
+    joined: Callable[[Link], None]
 
     def __init__(self, node: FalseNode) -> None:
         self.node = node
@@ -87,6 +95,7 @@ class FalseHosts:
     async def open(
         self, run: str, network: str, *, joined: Callable[[Link], None], lost: Callable[[Exception], None]
     ) -> Sequence[Link]:
+        self.joined = joined
         return [self.node]
 
     async def replace(self, lost: Link) -> Link | None:
@@ -105,13 +114,18 @@ END = (b"", b"0", b"", b"")
 async def lied(says: Callable[[FalseNode, int], Iterable[bytes]]) -> tuple[FalseNode, Notes]:
     """Have a false node handle one message of `liar`; gives what it was answered, and what `notes` was told."""
     node = FalseNode(says)
+    return node, await visited(FalseHosts(node))
+
+
+async def visited(hosts: FalseHosts) -> Notes:
+    """Have one message for `liar` handled where these hosts say; gives what `notes` was told."""
     agents = [Liar(id="liar"), Notes(id="victim"), notes := Notes(id="notes")]
     network = GenNetwork(id="net", agents=agents, links=[("liar", "said", "notes"), ("victim", "said", "notes")])
-    home = Home(Share(FalseHosts(node), ["liar"]))
+    home = Home(Share(hosts, ["liar"]))
     run = LocalRuntime().run(network, Message(receiver="liar"), limits=DEFAULT_LIMITS, observers=(), away=home)
     async with run:
         pass
-    return node, notes
+    return notes
 
 
 SENDERS: list[AbstractObject] = [Reference("victim"), Reference("/=victim"), Reference("/.victim"), Reference(".")]
@@ -168,6 +182,7 @@ def test_nobody_can_speak_for_a_step_that_it_was_not_given() -> None:
         frame(frames.CALL, 1, 1), frame(frames.GATHER, 1, 1, b"[]", b"\xff\xff\xff\xff"), frame(frames.CHANGE, 1, 0, b"[1]", b"[]"),
         frame(frames.END, 1, 0, b"e", b"0", b"", b"[]"), frame(frames.MODEL, 1, 1, b"{}", b"{}"), frame(frames.READY, 0, 0, b"{"),
         frame(frames.CLOSED, 0, 0, b"17"), frame(frames.DELAY, 1, 1, b'"soon"'), frame(frames.EFFECT, 1, 1, b"[]", b""),
+        frame(frames.DONE, 0, 0, b"123"),
     ],
 )  # fmt: skip
 def test_nonsense_ends_the_run_or_is_answered_and_nothing_hangs(nonsense: bytes) -> None:
@@ -181,3 +196,33 @@ def test_nonsense_ends_the_run_or_is_answered_and_nothing_hangs(nonsense: bytes)
                 await lied(says)
 
     asyncio.run(main())
+
+
+def test_a_node_that_comes_while_a_run_ends_is_not_let_in() -> None:
+    """As one does that has left already, and is free again: to move agents there would be to ask for their state a second time."""
+
+    async def main() -> FalseNode:
+        class Leaving(FalseNode):
+            def leave(self) -> None:
+                hosts.joined(newcomer)
+
+        def says(node: FalseNode, step: int) -> Iterable[bytes]:
+            yield frame(frames.END, step, 0, *END)
+
+        newcomer = FalseNode(says)
+        hosts = FalseHosts(Leaving(says))
+        await visited(hosts)
+        return newcomer
+
+    newcomer = asyncio.run(main())
+    assert newcomer.closed
+    assert newcomer.heard == []
+
+
+def test_of_several_ends_in_one_frame_each_counts_once() -> None:
+    def says(node: FalseNode, step: int) -> Iterable[bytes]:
+        yield frame(frames.DONE, 0, 0, frames.numbered([step, step + 17, step]))
+        yield frame(frames.END, step, 0, *END)
+
+    _, notes = asyncio.run(lied(says))
+    assert notes.notes == []

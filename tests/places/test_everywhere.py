@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,22 +40,12 @@ def members(url: str) -> Iterator[None]:
             node.communicate(timeout=20)
 
 
-def keeps_the_laws(make: Callable[[], Cluster], *, only: Container[str] = CHECKS.keys()) -> None:
-    """A server or a node that stands still for seconds, on a busy machine, is lost to a run: what failed for that is tried once
-    more, and has to hold then."""
-    try:
-        asyncio.run(check_runtime(make, away=True, only=only))
-    except AssertionError as failed:
-        print(f"once more, after {failed}")
-        asyncio.run(check_runtime(make, away=True, only=only))
-
-
 @pytest.mark.server
 def test_on_the_nodes_of_a_cluster_over_nats() -> None:
     server = NatsServer()
     try:
         with members(server.url):
-            keeps_the_laws(lambda: Cluster(server.url, silent=5.0))
+            asyncio.run(check_runtime(lambda: Cluster(server.url, silent=5.0), away=True))
     finally:
         server.close()
 
@@ -67,6 +57,8 @@ def test_on_the_nodes_of_a_cluster_over_postgres() -> None:
         dsn = server.database("cluster")
         with members(dsn):
             # But for threads of 1,500 messages, one after the other: 10 s of waiting for this server, and no other law.
-            keeps_the_laws(lambda: Cluster(dsn, silent=5.0), only=CHECKS.keys() - {"long threads"})
+            asyncio.run(
+                check_runtime(lambda: Cluster(dsn, silent=5.0), away=True, only=CHECKS.keys() - {"long threads"})
+            )
     finally:
         server.close()
