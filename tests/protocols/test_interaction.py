@@ -203,34 +203,6 @@ def test_what_comes_from_outside_and_is_not_understood_is_an_error() -> None:
         ContractNet(id="town", agents=[Roofer(id="bob")]).result_of(Message(method="tusk"))
 
 
-class Sulks(Roofer):
-    def reject_proposal(self, message: RejectProposal) -> None:
-        raise ValueError("how dare you")
-
-
-class Chatters(Roofer):
-    async def acfp(self, message: Cfp) -> AsyncIterator[Message]:
-        yield Message(method="gossip", receiver=self.network)
-        yield Offer.reply(message, price=self.price)
-
-
-def test_what_a_member_fails_at_when_nobody_waits_is_among_the_dead_letters() -> None:
-    async def main() -> list[str]:
-        network = ContractNet(id="town", agents=[Chatters(id="bob"), Sulks(id="carla", price=Decimal(2))])
-        async with network.run(Task(body="mend the roof")) as run:
-            pass
-        assert isinstance(run.result, Contract)
-        assert run.result.contractor == "bob"
-        return [f"{letter.address} {letter.message.method}" for letter in run.dead_letters]
-
-    assert sorted(simulation.run(main())) == ["carla reject_proposal"]
-
-
-def test_what_comes_from_outside_and_is_not_understood_is_an_error() -> None:
-    with pytest.raises(NotUnderstood, match="'town' has no handler for 'tusk'"):
-        ContractNet(id="town", agents=[Roofer(id="bob")]).result_of(Message(method="tusk"))
-
-
 def test_members_that_do_not_understand_are_absent() -> None:
     outcome = contract(Probe(id="anna"), Roofer(id="bob"), GenAgent(id="carla"))
 
