@@ -77,7 +77,7 @@ class Participant(GenAgent):
             said = None if agreed is None else await self._answer(said, agreed)
 
     async def _in_words(self, message: Message) -> Message:
-        return message.reply(body=await self.say(message))
+        return message.reply(body=await self.speak(answering=message))
 
     async def _answer(self, message: Message, standing: Standing) -> Message | None:
         """What is said after a message; None where nothing may be."""
@@ -89,7 +89,7 @@ class Participant(GenAgent):
         problem = ""
         for _ in range(self.tries):
             try:
-                name, arguments = await self.choose(message, options, problem)
+                name, arguments = await self.choose(options, answering=message, problem=problem)
                 return self.network.message_from(arguments, name=name, sender=self, answering=message)
             except (InvalidArguments, InvalidOutput) as invalid:
                 problem = str(invalid)
@@ -99,12 +99,13 @@ class Participant(GenAgent):
         raise InvalidOutput(self.id, f"no right answer after {self.tries} tries: {problem}")
 
     async def choose(
-        self, message: Message, options: Mapping[str, Option], problem: str
+        self, options: Mapping[str, Option], *, answering: Message, problem: str = ""
     ) -> tuple[str, dict[str, JsonValue]]:
         """The name of one of the options, and its arguments.
 
         Args:
             options: what may be said, by name.
+            answering: the message that is answered.
             problem: what was wrong with the last answer; "" the first time.
 
         Raises:
@@ -112,9 +113,9 @@ class Participant(GenAgent):
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how it chooses; define `async def choose`")
 
-    async def say(self, message: Message) -> str:
+    async def speak(self, *, answering: Message) -> str:
         """An answer in words, where there are no rules."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what it says; define `async def say`")
+        raise NotImplementedError(f"{type(self).__name__} does not say what it says; define `async def speak`")
 
 
 class Voice(Participant):
@@ -137,9 +138,9 @@ class Voice(Participant):
     history: int = Field(default=8, ge=1)
 
     async def choose(
-        self, message: Message, options: Mapping[str, Option], problem: str
+        self, options: Mapping[str, Option], *, answering: Message, problem: str = ""
     ) -> tuple[str, dict[str, JsonValue]]:
-        turns = self._turns(message, problem)
+        turns = self._turns(answering, problem)
         if self.stepwise:
             return await self._step_by_step(turns, options)
         schemas: list[JsonValue] = [_with_act(option.function) for option in options.values()]
@@ -150,8 +151,8 @@ class Voice(Participant):
             raise InvalidArguments("answer", (f"{ACT} must be one of {', '.join(options)}",))
         return name, written
 
-    async def say(self, message: Message) -> str:
-        return (await self._complete(self._turns(message, ""), None)).strip()
+    async def speak(self, *, answering: Message) -> str:
+        return (await self._complete(self._turns(answering, ""), None)).strip()
 
     async def _step_by_step(self, turns: list[Turn], options: Mapping[str, Option]) -> tuple[str, dict[str, JsonValue]]:
         name = next(iter(options))
@@ -211,9 +212,9 @@ class Person(Participant):
     read: Callable[[str], str] = Field(default=input, exclude=True, repr=False)
 
     async def choose(
-        self, message: Message, options: Mapping[str, Option], problem: str
+        self, options: Mapping[str, Option], *, answering: Message, problem: str = ""
     ) -> tuple[str, dict[str, JsonValue]]:
-        told = in_words(message) + (f"\n{problem}" if problem else "")
+        told = in_words(answering) + (f"\n{problem}" if problem else "")
         name = next(iter(options))
         if len(options) > 1:
             name = await self._read(f"{told}\n{', '.join(options)}? ")
@@ -227,8 +228,8 @@ class Person(Participant):
             arguments[field] = _value(line, schema)
         return name, arguments
 
-    async def say(self, message: Message) -> str:
-        return await self._read(f"{in_words(message)}\n> ")
+    async def speak(self, *, answering: Message) -> str:
+        return await self._read(f"{in_words(answering)}\n> ")
 
     async def _read(self, text: str) -> str:
         async def ask() -> str:

@@ -193,7 +193,9 @@ class Choosy(Participant):
 
     answers: list[str]
 
-    async def choose(self, message: Message, options: Mapping[str, Any], problem: str) -> tuple[str, dict[str, Any]]:
+    async def choose(
+        self, options: Mapping[str, Any], *, answering: Message, problem: str = ""
+    ) -> tuple[str, dict[str, Any]]:
         answer = self.answers.pop(0)
         if answer not in options:
             raise InvalidArguments("answer", (f"It must be one of {', '.join(options)}",))
@@ -347,3 +349,7 @@ def test_a_voice_in_another_process_knows_what_it_may_say() -> None:
 
     assert isinstance(outcome, Contract)
     assert (outcome.contractor, outcome.price, outcome.absent) == ("bob", Decimal(40), {})
+
+
+def test_a_participant_handles_messages_in_one_way_only() -> None:
+    assert [*Voice.handlers.verbs()] == [*Person.handlers.verbs()] == ["request"]
