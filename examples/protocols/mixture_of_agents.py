@@ -6,12 +6,8 @@ A cheese shop needs a name.
 
 prints, with a script in place of a model (`--model local` takes the small one of this machine),
 
-    poet → agency  solution: answer="The Moon's Rind"
-    punster → agency  solution: answer='Sweet Brie of Mine'
-    poet → agency  solution: answer='Moonrind'
-    punster → agency  solution: answer='Brie Happy'
-    editor → agency  solution: answer='Moonrind & Brie'
-    agency → ·  synthesis: Moonrind & Brie answer='Moonrind & Brie', drafts=('Moonrind', 'Brie Happy'), calls=5
+    last drafts: Moonrind, Brie Happy
+    Moonrind & Brie, after 5 calls
 """
 
 import sys
@@ -20,10 +16,9 @@ from llm_net.chat import Settings
 from llm_net.llm.local import LocalModel
 from llm_net.llm.scripted import ScriptedModel
 from llm_net.ports import Model
-from llm_net.protocols.dialogue.mixture_of_agents import MixtureOfAgents
+from llm_net.protocols.dialogue.mixture_of_agents import MixtureOfAgents, Synthesis
 from llm_net.protocols.dialogue.problem import Problem
 from llm_net.protocols.participant import Voice
-from llm_net.protocols.question import Question
 
 SCRIPTS = {
     "poet": ["The Moon's Rind", "Moonrind"],
@@ -50,9 +45,10 @@ def network(model: Model | None = None) -> MixtureOfAgents:
 
 
 def main(model: Model | None = None) -> None:
-    for message in network(model).receive(Problem(body="What shall our cheese shop be called?")):
-        if not isinstance(message, Question):
-            print(message)
+    named = network(model).result_of(Problem(body="What shall our cheese shop be called?"))
+    assert isinstance(named, Synthesis)
+    print("last drafts:", ", ".join(named.drafts))
+    print(f"{named.answer}, after {named.calls} calls")
 
 
 if __name__ == "__main__":
