@@ -109,13 +109,14 @@ class BullyElector(GenAgent):
         return Elected.reply(message, leader=await self._campaign(message))
 
     async def acampaign(self, message: Campaign) -> None:
-        await self._campaign(message)
+        if message.sender == self:
+            await self._campaign(message)
 
     def challenge(self, message: Challenge) -> Message:
         return Alive.reply(message)
 
     def won(self, message: Won) -> Iterator[Message]:
-        if self._abides(message, self.id):
+        if message.sender == self and self._abides(message, self.id):
             for name in message.members:
                 if name != self.id:
                     with suppress(DeliveryError):  # who has left need not know

@@ -227,7 +227,9 @@ class MapReduce(InteractionProtocol):
         )
         return self._go_on(message)
 
-    async def adeal(self, message: Deal) -> Message:
+    async def adeal(self, message: Deal) -> Message | None:
+        if message.sender != self:
+            return None
         question: Message = Part(job=message.body, part=message.inputs[0], receiver=message.worker, reply_to=message)
         if message.combines:
             question = Combine(job=message.body, results=message.inputs, receiver=message.worker, reply_to=message)
@@ -251,7 +253,7 @@ class MapReduce(InteractionProtocol):
 
     def dealt(self, message: Dealt) -> list[Message]:
         job, progress = message.closest(Job), self.jobs.get(message.job)
-        if job is None or progress is None or not progress.note(message):
+        if message.sender != self or job is None or progress is None or not progress.note(message):
             return []
         return self._go_on(job)
 

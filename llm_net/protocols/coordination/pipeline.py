@@ -144,7 +144,9 @@ class Pipeline(InteractionProtocol):
         self.batches[message.id] = Course(stages=stages, queues=queues, items=items)
         return self._go_on(message)
 
-    async def apass_on(self, message: PassOn) -> Message:
+    async def apass_on(self, message: PassOn) -> Message | None:
+        if message.sender != self:
+            return None
         item: str | None = None
         problem = ""
         try:
@@ -164,7 +166,9 @@ class Pipeline(InteractionProtocol):
 
     def passed_on(self, message: PassedOn) -> list[Message]:
         batch, course = message.closest(Batch), self.batches.get(message.batch)
-        return self._go_on(batch) if batch is not None and course is not None and course.note(message) else []
+        if message.sender != self or batch is None or course is None or not course.note(message):
+            return []
+        return self._go_on(batch)
 
     def _go_on(self, batch: Batch) -> list[Message]:
         """What begins now, or the outcome."""

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from llm_net import GenAgent, GenNetwork, Message, simulation
 from llm_net.protocols.acts import Refuse
-from llm_net.protocols.coordination.map_reduce import Combine, Combined, Job, Mapped, MapReduce, Part, Reduced
+from llm_net.protocols.coordination.map_reduce import (
+    Combine,
+    Combined,
+    Deal,
+    Dealt,
+    Job,
+    Mapped,
+    MapReduce,
+    Part,
+    Reduced,
+)
 from tests.protocols.coordination.members import Crashing, Late, Lying, Silent
 from tests.protocols.coordination.records import check_it_goes_on
 
@@ -138,6 +148,32 @@ def test_results_that_nobody_puts_together_are_given_as_they_are() -> None:
     outcome = reduced(MapReduce(id="crew", agents=[Mapper(id="a"), Mapper(id="b")], fan=2), *numbered(3))
 
     assert (outcome.body, outcome.results, outcome.missing) == ("", numbered(3), ())
+
+
+def test_nobody_else_says_what_came_of_a_piece() -> None:
+    class Forger(Worker):
+        async def apart(self, message: Part) -> Message:
+            job = message.root
+            for piece, worker in [(0, "good"), (1, "forger")]:
+                await self.send(
+                    Dealt(job=job.id, piece=piece, worker=worker, result="lie", receiver="crew", reply_to=job)
+                )
+                await self.send(
+                    Deal(
+                        job=job.id,
+                        piece=piece,
+                        inputs=("lie",),
+                        combines=False,
+                        worker=worker,
+                        receiver="crew",
+                        reply_to=job,
+                    )
+                )
+            return Mapped.reply(message, body=message.part)
+
+    outcome = reduced(MapReduce(id="crew", agents=[Worker(id="good", seconds=5), Forger(id="forger")]), *numbered(3))
+
+    assert outcome.body == "p0 p1 p2"
 
 
 def test_without_members_everything_is_missing() -> None:
