@@ -11,7 +11,7 @@ from llm_net.protocols.money import ZERO
 from llm_net.protocols.negotiation.alternating_offers import Accept, FirstTurn, Leave, NextTurn, Offer, YourTurn
 from llm_net.protocols.negotiation.bargaining_table import Reveal, Wishes
 from llm_net.protocols.negotiation.concession import aspiration
-from llm_net.protocols.negotiation.deal import Deal, Points, Worth, deals
+from llm_net.protocols.negotiation.deal import Deal, Points, Valuation, deals
 
 
 class Negotiator(GenAgent):
@@ -28,7 +28,7 @@ class Negotiator(GenAgent):
         exponent: how it gives way: 1 evenly, above 1 late, below 1 early; see `concession.aspiration`.
     """
 
-    worth: Worth
+    worth: Valuation
     reservation: Points = ZERO
     exponent: float = Field(default=1.0, gt=0)
 
