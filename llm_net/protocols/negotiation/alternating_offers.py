@@ -40,7 +40,7 @@ class Leave(Message):
     """Leave without an agreement, which ends the negotiation for all."""
 
 
-class Turn(Question):
+class YourTurn(Question):
     """It is somebody's turn.
 
     Args:
@@ -65,11 +65,11 @@ class Turn(Question):
         return problem_of(answer.deal, self.issues) if isinstance(answer, Offer) else None
 
 
-class FirstTurn(Turn):
+class FirstTurn(YourTurn):
     """Make the first offer."""
 
 
-class NextTurn(Turn):
+class NextTurn(YourTurn):
     """Accept the offer that stands, or make another one.
 
     Args:
@@ -165,7 +165,7 @@ class AlternatingOffers(InteractionProtocol):
 
     def _turn(
         self, message: Negotiation, number: int, offer: Offer | None, accepted: tuple[str, ...], **fields: Any
-    ) -> Turn:
+    ) -> YourTurn:
         fields = {"issues": message.issues, "body": message.body, "round": number, "rounds": self.rounds, **fields}
         if offer is None:
             return FirstTurn(**fields)

@@ -14,7 +14,7 @@ from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import completed
 from llm_net.protocols.money import ZERO
 from llm_net.protocols.negotiation.bargaining import nash
-from llm_net.protocols.negotiation.deal import NONE, Agreement, Issues, Negotiation, Points, Worth, as_words, deals
+from llm_net.protocols.negotiation.deal import NONE, Agreement, Issues, Negotiation, Points, Valuation, as_words, deals
 from llm_net.protocols.negotiation.problem import Problem
 from llm_net.protocols.question import Question
 from llm_net.protocols.rules import START, Rules
@@ -28,7 +28,7 @@ POINTS: JsonSchema = {"type": "number", "minimum": 0, "maximum": 100}
 class Wishes(Message):
     """Say what each value of each issue is worth to you, and what no agreement is worth."""
 
-    worth: Worth
+    worth: Valuation
     reservation: Points = ZERO
 
 

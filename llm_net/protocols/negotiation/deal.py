@@ -37,7 +37,7 @@ Points: TypeAlias = Annotated[
 """What something is worth to a party, in a unit of its own. Exact, so that what ties, ties for everybody; within bounds, so
 that one number cannot take up all memory."""
 
-Worth: TypeAlias = Mapping[str, Mapping[str, Points]]
+Valuation: TypeAlias = Mapping[str, Mapping[str, Points]]
 """Of each issue, what each of its values is worth to a party; a deal is worth the sum."""
 
 

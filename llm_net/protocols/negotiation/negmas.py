@@ -14,7 +14,7 @@ from pydantic import Field, PrivateAttr
 from llm_net.base import GenAgent
 from llm_net.errors import MissingDependency
 from llm_net.message import Message
-from llm_net.protocols.negotiation.alternating_offers import Accept, FirstTurn, Leave, NextTurn, Offer, Turn
+from llm_net.protocols.negotiation.alternating_offers import Accept, FirstTurn, Leave, NextTurn, Offer, YourTurn
 from llm_net.protocols.negotiation.deal import Issues
 
 
@@ -49,7 +49,7 @@ class NegmasParty(GenAgent):
     async def anext_turn(self, message: NextTurn) -> Message:
         return await self._answer(message, message)
 
-    async def _answer(self, message: Turn, standing: NextTurn | None) -> Message:
+    async def _answer(self, message: YourTurn, standing: NextTurn | None) -> Message:
         parties = [member.id for member in self.network]
 
         def answer() -> dict[str, str] | str:
@@ -66,7 +66,7 @@ class NegmasParty(GenAgent):
 class _Seat:
     """A negotiator in a mechanism of negmas of its own, which is told where things stand and never runs."""
 
-    def __init__(self, negotiator: object, message: Turn, parties: Sequence[str], own: str) -> None:
+    def __init__(self, negotiator: object, message: YourTurn, parties: Sequence[str], own: str) -> None:
         negmas = _negmas()
         self._negotiator = cast(Any, negotiator)
         space = self._negotiator.ufun.outcome_space
@@ -86,7 +86,7 @@ class _Seat:
         wait = negmas.sao.SAOResponse(negmas.sao.ResponseType.WAIT, None)
         self._mechanism.step(action={self._mechanism.negotiators[0].id: wait})
 
-    def answer(self, message: Turn, standing: NextTurn | None) -> dict[str, str] | str:
+    def answer(self, message: YourTurn, standing: NextTurn | None) -> dict[str, str] | str:
         """The deal that it offers, "accept", or "leave"."""
         types = _negmas().sao.ResponseType
         state = self._mechanism.state

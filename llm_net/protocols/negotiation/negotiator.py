@@ -8,10 +8,10 @@ from pydantic import Field
 
 from llm_net.base import GenAgent
 from llm_net.protocols.money import ZERO
-from llm_net.protocols.negotiation.alternating_offers import Accept, FirstTurn, Leave, NextTurn, Offer, Turn
+from llm_net.protocols.negotiation.alternating_offers import Accept, FirstTurn, Leave, NextTurn, Offer, YourTurn
 from llm_net.protocols.negotiation.bargaining_table import Reveal, Wishes
 from llm_net.protocols.negotiation.concession import aspiration
-from llm_net.protocols.negotiation.deal import Deal, Points, Worth, deals
+from llm_net.protocols.negotiation.deal import Deal, Points, Valuation, deals
 
 
 class Negotiator(GenAgent):
@@ -28,7 +28,7 @@ class Negotiator(GenAgent):
         exponent: how it gives way: 1 evenly, above 1 late, below 1 early; see `concession.aspiration`.
     """
 
-    worth: Worth
+    worth: Valuation
     reservation: Points = ZERO
     exponent: float = Field(default=1.0, gt=0)
 
@@ -51,7 +51,7 @@ class Negotiator(GenAgent):
         }
         return Wishes.reply(message, worth=worth, reservation=self.reservation)
 
-    def _offer(self, message: Turn, standing: Deal) -> Offer | Leave:
+    def _offer(self, message: YourTurn, standing: Deal) -> Offer | Leave:
         level = self._level(message)
         acceptable = [deal for deal in deals(message.issues) if self.utility(deal) >= level]
         if not acceptable:
@@ -61,7 +61,7 @@ class Negotiator(GenAgent):
     def _distance(self, deal: Deal, standing: Deal) -> tuple[Decimal, int]:
         return self.utility(deal), -sum(standing.get(issue) == value for issue, value in deal.items())
 
-    def _level(self, message: Turn) -> Decimal:
+    def _level(self, message: YourTurn) -> Decimal:
         """What it aspires to now; its reservation, where nothing is worth that."""
         best = max(map(self.utility, deals(message.issues)))
         if best < self.reservation:
