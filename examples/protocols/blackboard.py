@@ -6,9 +6,9 @@ A pie was stolen. The vet can say who it was only once the maid has said where t
 
 prints, with a script in place of a model (`--model local` takes the small one of this machine),
 
-    vet → house  skip: Not yet.
     maid → house  bid: part='where', worth=8
     cook → house  bid: part='where', worth=3
+    vet → house  skip: Not yet.
     house → cook  reject_proposal: another one does it
     maid → house  post: There are crumbs in the kennel.
     maid → house  skip: Not yet.

@@ -9,8 +9,8 @@ prints, with a script in place of a model (`--model local` takes the small one o
     flat → ann  consider: We eat beef stew at eight. objections=()
     flat → bob  consider: We eat beef stew at eight. objections=()
     flat → cleo  consider: We eat beef stew at eight. objections=()
-    bob → flat  agree: Fine.
     ann → flat  objection: reason='I eat no meat.'
+    bob → flat  agree: Fine.
     cleo → flat  objection: reason='Eight is too late.'
     flat → editor  revise: We eat beef stew at eight. objections=('I eat no meat.', 'Eight is too late.')
     editor → flat  revision: text='We eat mushroom stew at seven.'

@@ -6,14 +6,14 @@ No claim is taken back. Who has more to lose by going home without the rug comes
 
 prints, with a script in place of a model (`--model local` takes the small one of this machine),
 
-    zoe: 40
     ali: 90
-    zoe: 50
+    zoe: 40
     ali: 80
+    zoe: 50
+    ali: 70
     zoe: 60
     ali: 70
     zoe: 70
-    ali: 70
     70 in round 4
 """
 

@@ -7,8 +7,8 @@ Nobody defends a text of their own; there is only one, and it gets better.
 prints, with a script in place of a model (`--model local` takes the small one of this machine),
 
     mira → kitchen  text: Who cooks washes up.
-    bob → kitchen  accept: Fine.
     anna → kitchen  criticise: Not at night.
+    bob → kitchen  accept: Fine.
     mira → kitchen  text: Who cooks washes up before ten.
     anna → kitchen  accept: Good night.
     bob → kitchen  accept: Fine too.

@@ -14,8 +14,8 @@ prints, with a script in place of a model (`--model local` takes the small one o
     sea → ·  sight: gulls
     lookout → captain  inform: A sail in the west, captain!
     lookout → captain  inform: Pirates! She flies the black flag!
-    captain → lookout  cancel: All hands on deck
     lookout → captain  inform: And gulls, captain.
+    captain → lookout  cancel: All hands on deck
     lookout → captain  inform: Aye, I come down
 """
 

@@ -46,7 +46,8 @@ class ScriptedModel:
         answers: in the order of the calls; each as in `Script`. None improvises every answer.
         cycle: start again when the script is over; otherwise a further call raises ModelError.
         seed: decides what is improvised and every latency; so does `Settings.seed`.
-        latency: seconds before the first word; a pair is a range.
+        latency: seconds before the first word; a pair is a range. Without any it answers at once, so that who is asked first
+            answers first, however busy the machine is.
         pace: seconds before each further word.
         context: tokens that a request may have, as estimated by `estimate_tokens`; more raises ContextTooLong.
         name: for people and logs.
@@ -102,7 +103,8 @@ class ScriptedModel:
         if isinstance(line, str):
             chunks = write(self._words(line, wait), request, until, model=self._name, price=self._price)
         else:
-            await in_time(asyncio.sleep(wait), until, request, self._name)
+            if wait:
+                await in_time(asyncio.sleep(wait), until, request, self._name)
             if isinstance(line, Exception):
                 raise line
             if isinstance(line, ToolCall):
@@ -132,7 +134,8 @@ class ScriptedModel:
 
     async def _words(self, text: str, wait: float) -> AsyncGenerator[str, None]:
         for token in split(text):
-            await asyncio.sleep(wait)
+            if wait:
+                await asyncio.sleep(wait)
             wait = self._pace
             yield token
 
