@@ -41,7 +41,7 @@ def network(model: Model | None = None) -> CallMarket:
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions=f"You are {name}. You {trade} apples.",
             stepwise=True,  # one question at a time: small models choose better so
-            settings=Settings(max_tokens=40),
+            settings=Settings(max_tokens=20),
         )
         for name, trade in trades.items()
     ]

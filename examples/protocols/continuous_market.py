@@ -46,7 +46,7 @@ def network(model: Model | None = None) -> ContinuousMarket:
             model=model or ScriptedModel(SCRIPTS[name]),
             instructions=f"You are {name}. You {trade} honey.",
             stepwise=True,  # one question at a time: small models choose better so
-            settings=Settings(max_tokens=40),
+            settings=Settings(max_tokens=20),
         )
         for name, trade in trades.items()
     ]

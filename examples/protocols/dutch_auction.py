@@ -8,18 +8,18 @@ prints, with a script in place of a model (`--model local` takes the small one o
 
     clock → anna  inform: For sale: A hundred tulips
     clock → bob  inform: For sale: A hundred tulips
-    clock → anna  cfp: A hundred tulips price=40
-    clock → bob  cfp: A hundred tulips price=40
-    anna → clock  refuse: Not yet.
-    bob → clock  refuse: Too dear.
     clock → anna  cfp: A hundred tulips price=30
     clock → bob  cfp: A hundred tulips price=30
+    anna → clock  refuse: Not yet.
+    bob → clock  refuse: Too dear.
+    clock → anna  cfp: A hundred tulips price=20
+    clock → bob  cfp: A hundred tulips price=20
     bob → clock  refuse: A little less, please.
     anna → clock  propose: I take them.
     clock → anna  accept_proposal
-    clock → anna  inform: A hundred tulips winner='anna', price=30
-    clock → bob  inform: A hundred tulips winner='anna', price=30
-    clock → ·  sale: A hundred tulips winner='anna', price=30
+    clock → anna  inform: A hundred tulips winner='anna', price=20
+    clock → bob  inform: A hundred tulips winner='anna', price=20
+    clock → ·  sale: A hundred tulips winner='anna', price=20
 """
 
 import sys
@@ -50,12 +50,12 @@ def network(model: Model | None = None) -> DutchAuction:
             model=model or ScriptedModel(script),
             instructions=f"You are {name}, a florist. You wait for a good price.",
             stepwise=True,  # one question at a time: small models choose better so
-            settings=Settings(max_tokens=40),
+            settings=Settings(max_tokens=20),
             history=3,
         )
         for name, script in SCRIPTS.items()
     ]
-    return DutchAuction(id="clock", agents=voices, start=Decimal(40), decrement=Decimal(10), reserve=Decimal(10))
+    return DutchAuction(id="clock", agents=voices, start=Decimal(30), decrement=Decimal(10), reserve=Decimal(20))
 
 
 def main(model: Model | None = None) -> None:

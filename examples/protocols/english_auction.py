@@ -60,12 +60,12 @@ def network(model: Model | None = None) -> EnglishAuction:
             model=model or ScriptedModel(script),
             instructions=f"You are {name}. You bid for a lamp until it is too dear.",
             stepwise=True,  # one question at a time: small models choose better so
-            settings=Settings(max_tokens=40),
+            settings=Settings(max_tokens=20),
             history=3,
         )
         for name, script in SCRIPTS.items()
     ]
-    return EnglishAuction(id="house", agents=voices, reserve=Decimal(10), increment=Decimal(5), calls=5)
+    return EnglishAuction(id="house", agents=voices, reserve=Decimal(10), increment=Decimal(5), calls=4)
 
 
 def main(model: Model | None = None) -> None:

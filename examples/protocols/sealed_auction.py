@@ -46,7 +46,7 @@ def network(model: Model | None = None) -> SealedAuction:
             model=model or ScriptedModel(script),
             instructions=f"You are {name}, a collector. Bid what the item is worth to you.",
             stepwise=True,  # one question at a time: small models choose better so
-            settings=Settings(max_tokens=40),
+            settings=Settings(max_tokens=20),
         )
         for name, script in SCRIPTS.items()
     ]

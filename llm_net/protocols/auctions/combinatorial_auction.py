@@ -126,8 +126,8 @@ COMBINATORIAL_AUCTION = Rules(
     "combinatorial-auction",
     completed([
         (START, "initiator", CallForPackages, "called"),
-        ("called", "participant", Refuse, "refused"),
         ("called", "participant", PackageBids, "bid"),
+        ("called", "participant", Refuse, "refused"),
         ("bid", "initiator", Inform, "closed"),
     ]),
     source="P. Cramton, Y. Shoham and R. Steinberg 2006, Combinatorial auctions; payments by Vickrey, Clarke and Groves",

@@ -55,8 +55,8 @@ SEALED_AUCTION = Rules(
     "sealed-auction",
     completed([
         (START, "initiator", CallForBids, "called"),
-        ("called", "participant", Refuse, "refused"),
         ("called", "participant", SealedBid, "bid"),
+        ("called", "participant", Refuse, "refused"),
         ("bid", "initiator", Inform, "closed"),
     ]),
     source="W. Vickrey 1961, Counterspeculation, auctions, and competitive sealed tenders",

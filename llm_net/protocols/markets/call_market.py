@@ -33,9 +33,9 @@ CALL_MARKET = Rules(
     "call-market",
     completed([
         (START, "initiator", CallForOrders, "called"),
-        ("called", "participant", Refuse, "refused"),
         ("called", "participant", Bid, "ordered"),
         ("called", "participant", Ask, "ordered"),
+        ("called", "participant", Refuse, "refused"),
         ("ordered", "initiator", Inform, "closed"),
     ]),
     source="M. Satterthwaite and S. Williams 1989, Bilateral trade with the sealed bid k-double auction",

@@ -67,11 +67,11 @@ STABLE_MATCHING = Rules(
     "stable-matching",
     completed([
         (START, "initiator", CallForRanking, "asked for a list"),
-        ("asked for a list", "participant", Refuse, "refused"),
         ("asked for a list", "participant", RankedWishes, "listed"),
+        ("asked for a list", "participant", Refuse, "refused"),
         (START, "initiator", CallForChoice, "asked for a choice"),
-        ("asked for a choice", "participant", Refuse, "refused"),
         ("asked for a choice", "participant", Chosen, "chosen"),
+        ("asked for a choice", "participant", Refuse, "refused"),
     ]),
     source="D. Gale and L. S. Shapley 1962, College admissions and the stability of marriage",
     initiator="matchmaker",
