@@ -124,7 +124,7 @@ Solved = Callable[[Mapping[str, str]], bool]
 class Blackboard(InteractionProtocol):
     """A board before its members: a `Riddle` is answered by the `Board`.
 
-    Everybody looks at the board and bids for one open part, or skips. For each part whose bid is worth most has the lease:
+    Everybody looks at the board and bids for one open part, or skips. Of each part, whose bid is worth most has the lease:
     nobody else works on it until it is posted, given back, or the time is up. So it goes on until every part is there, or
     nobody has anything to add, or the rounds are over. Who fails or is late is not asked again.
 

@@ -98,8 +98,8 @@ class Consensus(InteractionProtocol):
     """Puts a proposal to its members: a `Motion` is answered by the `Agreement`.
 
     Everybody agrees, objects with a reason, or abstains. Where too few agree, the editor revises the proposal, knowing the
-    objections but not whose they are, and it is put to everybody anew, until a quorum agrees, the rounds are over, or the
-    editor has nothing new. Who fails or is late is not asked
+    objections but not whose they are, and it is put to everybody anew, until a quorum agrees, the rounds are over,
+    nobody objects, or the editor has nothing new. Who fails or is late is not asked
     again, and agrees to nothing.
 
     Args:
@@ -134,7 +134,7 @@ class Consensus(InteractionProtocol):
             positions = {name: "agree" if name in agree else None for name in voices}
             agreed = standing(positions, quorum=quorum).agreed is not None
             revised = None
-            if not agreed and number < self.rounds and self.editor is not None:
+            if objections and not agreed and number < self.rounds and self.editor is not None:
                 revised = await self._revised(message, text, tuple(objections.values()), absent)
             if revised is None or revised == text:
                 return Agreement.reply(

@@ -164,7 +164,7 @@ class Debate(InteractionProtocol):
     async def _judged(
         self, problem: Problem, last: Mapping[str, Solution], absent: dict[str, str]
     ) -> tuple[list[str], int]:
-        """What each judge says that says the same in both orders, and how many questions that took."""
+        """The answer of each judge that names the same in both orders, and how many questions that took."""
         cases: dict[str, str] = {}
         for answer in majority(solution.answer for solution in last.values()).counts:
             same = [each for each in last.values() if normalised(each.answer) == normalised(answer)]
@@ -190,8 +190,9 @@ class Debate(InteractionProtocol):
     async def _baseline(
         self, problem: Problem, rounds: list[dict[str, Solution]], calls: int, absent: Mapping[str, str]
     ) -> str | None:
+        """What samples say that nobody has heard the others for, as many as the debate had calls."""
         debaters = everybody_but(self, *self.judges)
-        found = [solution.answer for solution in rounds[0].values()]
+        found = [solution.answer for each in rounds[:1] for solution in each.values()]
         left = calls - len(debaters)
         debaters = tuple(name for name in debaters if name not in absent)
         while left > 0 and debaters:

@@ -110,7 +110,7 @@ class Discussion(InteractionProtocol):
     has left: it is absent and not given the floor again.
 
     Args:
-        selection: who speaks next.
+        selection: who speaks next; where it names somebody who is not there, they speak in turn.
         ending: when it is over.
         most: turns after which it is over whatever the ending says.
     """
@@ -160,4 +160,5 @@ class Discussion(InteractionProtocol):
                 absent |= answers.absent
                 if named := answers.of(Next):
                     return named[selector].name
-        return self.selection.pick(there, said, self.random)
+        picked = self.selection.pick(there, said, self.random)
+        return picked if picked in there else RoundRobin().pick(there, said, self.random)

@@ -52,7 +52,7 @@ class Interrupted(Message):
     """Say that somebody else has the floor now.
 
     Args:
-        by: who interrupted.
+        by: who interrupted; of several, who waited longest.
     """
 
     by: str
@@ -105,8 +105,7 @@ class Floor(InteractionProtocol):
 
     Whoever has the floor says a sentence at a time; the others hear each, and may interrupt. The floor goes to who waited
     longest, where an interruption counts as `URGENT` turns of waiting: so nobody waits for more than that and one turn of
-    each other. Who is interrupted, or out of words or
-    time, is told. Who fails or takes too long has left.
+    each other. Who is interrupted, or out of words or time, is told. Who fails or takes too long has left.
 
     Args:
         words: that one may say before the floor is taken back.
@@ -164,7 +163,7 @@ class Floor(InteractionProtocol):
             left -= len(word.body.split()) or 1
             hands = await self._hands(topic, holder, word.body, absent)
             if hands:
-                await self.collect([Interrupted.reply(word, by=next(iter(hands)))], patience=seconds)
+                await self.collect([Interrupted.reply(word, by=most_urgent(hands, said))], patience=seconds)
             elif left <= 0:
                 await self.collect([TimeUp.reply(word, body=f"{self.words} words are over")], patience=seconds)
             else:

@@ -227,6 +227,12 @@ def test_who_fails_in_a_debate_is_absent_and_the_last_answers_of_the_others_coun
     assert end.absent["eve"] == "I do not know."
 
 
+def test_a_debate_of_nobody_has_no_answer() -> None:
+    end = resolution(judge("jim", "42"), judges=("jim",), baseline=True)
+
+    assert (end.answer, end.baseline, end.rounds, end.calls) == (None, None, 0, 0)
+
+
 def test_judges_who_fail_have_no_voice() -> None:
     end = resolution(
         stubborn("ann", "41"), stubborn("bob", "42"), Silent(id="jim"), Late(id="joe"), judge("jan", "43"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -17,6 +18,7 @@ from llm_net.protocols.acts import NotUnderstood
 from llm_net.protocols.dialogue.discussion import Discussion, Hand, Hands, Next, WhoNext
 from llm_net.protocols.dialogue.ending import Turns, Words
 from llm_net.protocols.dialogue.floor import Done, Floor, GoOn, Grant, Interrupt, Interrupted, Listen, Overhear
+from llm_net.protocols.dialogue.line import Line
 from llm_net.protocols.dialogue.selection import URGENT, ByHands, ByRule, BySelector
 from llm_net.protocols.dialogue.turn import Minutes, Say, Skip, TimeUp, Topic, Turn
 from llm_net.record import Sent
@@ -124,6 +126,18 @@ def test_a_model_is_offered_the_members_and_nobody_else() -> None:
 def test_a_selector_who_is_no_member_is_an_error_with_its_cure() -> None:
     with pytest.raises(AgentFailed, match="'chair' is no member; name one of ann"):
         minutes(Discussion(id="room", agents=[speaker("ann")], selection=BySelector("chair")))
+
+
+def test_a_selection_that_names_somebody_else_does_not_stop_them() -> None:
+    class Stranger:
+        def pick(self, members: Sequence[str], said: Sequence[Line], chance: Random) -> str:
+            return "nobody"
+
+    room = Discussion(
+        id="room", agents=[speaker("ann", "a"), speaker("bob", "b")], selection=Stranger(), ending=Turns(2)
+    )
+
+    assert told(minutes(room)) == ["ann: a", "bob: b"]
 
 
 # ------------------------------------------------------------------------------------------ raised hands
