@@ -99,7 +99,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         name, _, seed = wanted.partition(":")
         metafunc.parametrize(("stage", "seeds"), [(STAGES[name], [int(seed)])], ids=[wanted])
         return
-    each = -(-config.getoption("--conversations") // len(STAGES))
+    conversations = int(config.getoption("--conversations") or 0)
+    each = -(-conversations // len(STAGES))
     shares = [
         (stage, range(first, min(each, first + SHARE))) for stage in STAGES.values() for first in range(0, each, SHARE)
     ]
