@@ -1,6 +1,7 @@
 """How the site is built. Knows nothing of what the pages say."""
 
 import re
+import sys
 import textwrap
 
 from docutils import nodes
@@ -17,6 +18,7 @@ release = llm_net.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinxcontrib.mermaid"]
 exclude_patterns = ["_build"]
+suppress_warnings = ["ref.python"]  # several modules have a class of one name: what is meant has its module before it
 
 html_theme = "furo"
 html_title = "llm_net"
@@ -37,6 +39,14 @@ def block(fence: re.Match[str]) -> str:
     return f"{indent}.. code-block:: {language}\n\n{textwrap.indent(code, '   ')}"
 
 
+def whole(kind: type, name: str) -> str:
+    """A name in an annotation of a class, with its module where it is a class of ours: several have one name."""
+    meant = getattr(sys.modules[kind.__module__], name, None)
+    if isinstance(meant, type) and meant.__module__.startswith("llm_net"):
+        return f"~{meant.__module__}.{meant.__qualname__}"
+    return name
+
+
 def docstring(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
     """Turn what our docstrings have of Markdown into what autodoc reads, and list the fields of pydantic models."""
     text = re.sub(r"(?m)^( *)```(\w*)\n((?:.*\n)*?)\1```$", block, "\n".join(lines))
@@ -48,9 +58,10 @@ def docstring(app: Sphinx, what: str, name: str, thing: object, options: object,
     elif isinstance(thing, type) and issubclass(thing, BaseModel):
         for field, annotation in vars(thing).get("__annotations__", {}).items():
             if field in thing.model_fields:
-                text += f"\n:param {field}: {thing.model_fields[field].description or ''}"
+                if not re.search(rf"(?m)^ +(\w+, )*{field}(, \w+)*: ", text):  # else it is told among the Args
+                    text += f"\n:param {field}: {thing.model_fields[field].description or ''}"
                 told = re.sub(r"Annotated\[(\w+), [^]]*]", r"\1", str(annotation))
-                told = re.sub(r"\bLink\b", "llm_net.graph.Link", told)  # ports has a Link too
+                told = re.sub(r"(?<![.\w])[A-Z]\w+\b", lambda name: whole(thing, name[0]), told)
                 text += f"\n:type {field}: {told}"
     lines[:] = text.split("\n")
 
