@@ -86,6 +86,6 @@ def test_the_command_line_runs_it(example: Path) -> None:
 def test_the_list_of_examples_is_complete() -> None:
     readme = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
 
-    assert sorted(line.split("](")[1].split(")")[0] for line in readme.splitlines() if "](" in line) == [
+    assert sorted(line.split("](")[1].split(")")[0] for line in readme.splitlines() if line.startswith("| [")) == [
         example.name for example in EXAMPLES
     ]
