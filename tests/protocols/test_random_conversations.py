@@ -15,6 +15,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import chain, count
 from pathlib import Path
 from random import Random
 
@@ -29,12 +30,19 @@ from tests.protocols.stage import Stage
 from tests.protocols.strangers import HABITS, Stranger
 
 HERE = Path(__file__).parent
-STAGES: dict[str, Stage] = {
-    stage.rules: stage
-    for path in sorted(HERE.glob("*/stages.py"))
-    for stage in import_module(f"tests.protocols.{path.parent.name}.stages").STAGES
-}
 
+
+def stages() -> dict[str, Stage]:
+    """All of them, by the names of their rules; of several with the same rules the later ones are numbered."""
+    found: dict[str, Stage] = {}
+    for path in sorted(HERE.glob("*/stages.py")):
+        for stage in import_module(f"tests.protocols.{path.parent.name}.stages").STAGES:
+            names = chain([stage.rules], (f"{stage.rules}-{number}" for number in count(2)))
+            found[next(name for name in names if name not in found)] = stage
+    return found
+
+
+STAGES = stages()
 
 LIMITS = Limits(seconds=100_000)
 """Nobody waits in a world without real time."""
@@ -53,9 +61,9 @@ class Told:
         self.messages = 0
 
 
-def play(stage: Stage, seed: int, told: Told) -> None:
+def play(name: str, seed: int, told: Told) -> None:
     """Play it once, with members of a seed. Raises AssertionError where anything is not as promised."""
-    random = Random(f"{stage.rules}:{seed}")
+    stage, random = STAGES[name], Random(f"{name}:{seed}")
     met: list[Message] = []
     honest = random.random() < 0.2  # and nothing else
     members = [
@@ -97,30 +105,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     config = metafunc.config
     if wanted := config.getoption("--conversation"):
         name, _, seed = wanted.partition(":")
-        metafunc.parametrize(("stage", "seeds"), [(STAGES[name], [int(seed)])], ids=[wanted])
+        metafunc.parametrize(("name", "seeds"), [(name, [int(seed)])], ids=[wanted])
         return
     conversations = int(config.getoption("--conversations") or 0)
     each = -(-conversations // len(STAGES))
-    shares = [
-        (stage, range(first, min(each, first + SHARE))) for stage in STAGES.values() for first in range(0, each, SHARE)
-    ]
-    metafunc.parametrize(
-        ("stage", "seeds"), shares, ids=[f"{stage.rules}:{seeds[0]}-{seeds[-1]}" for stage, seeds in shares]
-    )
+    shares = [(name, range(first, min(each, first + SHARE))) for name in STAGES for first in range(0, each, SHARE)]
+    metafunc.parametrize(("name", "seeds"), shares, ids=[f"{name}:{seeds[0]}-{seeds[-1]}" for name, seeds in shares])
 
 
 def test_each_conversation_ends_well_whoever_takes_part(
-    stage: Stage, seeds: Sequence[int], pytestconfig: pytest.Config
+    name: str, seeds: Sequence[int], pytestconfig: pytest.Config
 ) -> None:
     told, failed = Told(), list[str]()
     for seed in seeds:
         try:
-            play(stage, seed, told)
+            play(name, seed, told)
         except Exception as error:
             if pytestconfig.getoption("--conversation"):
                 raise
             reason = " ".join(str(error).split())[:200]
-            failed.append(f"--conversation {stage.rules}:{seed}  # {type(error).__name__}: {reason}")
+            failed.append(f"--conversation {name}:{seed}  # {type(error).__name__}: {reason}")
     print(f"{told.messages} messages, {told.refused} refused; {dict(told.habits)}")
 
     assert not failed, "\n".join([f"{len(failed)} conversations failed", *failed])
@@ -129,7 +133,7 @@ def test_each_conversation_ends_well_whoever_takes_part(
 def test_all_habits_are_met_and_lies_are_refused() -> None:
     told = Told()
     for seed in range(20):
-        play(STAGES["fipa-contract-net"], seed, told)
+        play("fipa-contract-net", seed, told)
 
     assert set(told.habits) == set(HABITS) - {"mixed"}
     assert told.refused > 0
