@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from llm_net import GenAgent, Message
 from llm_net.journal import MemoryJournal
-from llm_net.protocols.acts import Refuse, RejectProposal
+from llm_net.protocols.acts import RejectProposal
 from llm_net.protocols.dialogue.blackboard import Bid, Blackboard, Board, Look, Post, Riddle, Work
 from llm_net.protocols.dialogue.field import deposited, evaporated
 from llm_net.protocols.dialogue.hidden_roles import (
@@ -49,7 +49,7 @@ def source(id: str, part: str, *, needs: Sequence[str] = (), worth: int = 1, wor
 
     def work(question: Work) -> Message:
         if not works:
-            return Refuse.reply(question)
+            return Post.reply(question)
         return Post.reply(question, body="+".join([*(question.board[need] for need in needs), id]))
 
     return Member(id=id, says={Look: look, Work: work})
@@ -101,9 +101,9 @@ def test_a_part_that_was_given_back_or_lapsed_is_somebody_elses() -> None:
     def look(question: Look) -> Message:
         return Bid.reply(question, part="where", worth=9) if "where" in question.open else Skip.reply(question)
 
-    slow, refusing = Member(id="sam", says={Look: look}), source("ann", "who", works=False)
+    slow, empty = Member(id="sam", says={Look: look}), source("ann", "who", works=False)
 
-    end = board(slow, refusing, Late(id="lea"), source("bob", "where"), rounds=4, lease=5.0)
+    end = board(slow, empty, Late(id="lea"), source("bob", "where"), rounds=4, lease=5.0)
 
     assert end.by == {"where": "bob"}
     assert end.absent.keys() == {"sam", "lea"}
