@@ -34,13 +34,12 @@ SCRIPTS = {
         '{"act": "bid"}',
         '{"part": "where"}',
         '{"worth": 8}',
-        '{"act": "post"}',
         "There are crumbs in the kennel.",
         *SKIP,
     ],
     "cook": ['{"act": "bid"}', '{"part": "where"}', '{"worth": 3}', *SKIP],
     "vet": [
-        *[*SKIP, '{"act": "bid"}', '{"part": "who"}', '{"worth": 9}', '{"act": "post"}', "It was the dog."],
+        *[*SKIP, '{"act": "bid"}', '{"part": "who"}', '{"worth": 9}', "It was the dog."],
     ],
 }
 

@@ -12,7 +12,7 @@ prints, with a script in place of a model (`--model local` takes the small one o
     counter → urn  solution: answer='20'
     counter → urn  solution: answer='22'
     counter → urn  solution: answer='22'
-    urn → ·  verdict: 22 answer='22', counts={'22': 4, '24': 1, '20': 1}, calls=6
+    urn → ·  common_answer: 22 answer='22', counts={'22': 4, '24': 1, '20': 1}, calls=6
 """
 
 import sys

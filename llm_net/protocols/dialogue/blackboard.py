@@ -12,7 +12,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from llm_net.message import Message
-from llm_net.protocols.acts import Refuse, RejectProposal
+from llm_net.protocols.acts import RejectProposal
 from llm_net.protocols.dialogue.turn import Skip, TimeUp
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import completed
@@ -80,7 +80,7 @@ class Work(Question):
 
 
 class Post(Message):
-    """Write on the board."""
+    """Write on the board what you found out; nothing gives the part back."""
 
 
 class Board(Outcome):
@@ -108,13 +108,12 @@ BLACKBOARD = Rules(
         ("bidding", "initiator", RejectProposal, "outbid"),
         ("bidding", "initiator", Work, "working"),
         ("working", "participant", Post, "posted"),
-        ("working", "participant", Refuse, "given back"),
         ("working", "initiator", TimeUp, "lapsed"),
     ]),
     source="Erman et al. 1980, The Hearsay-II speech-understanding system; Nii 1986, Blackboard systems",
     initiator="controller",
     participant="source",
-    fallback=(Skip, Refuse),
+    fallback=(Skip,),
 )  # fmt: skip
 
 Solved = Callable[[Mapping[str, str]], bool]
@@ -161,9 +160,11 @@ class Blackboard(InteractionProtocol):
             if not bids:
                 break
             holders = {part: self._holder(bids, part, ties) for part in left}
-            for name, post in (await self._work(message, bids, holders, board, absent)).items():
-                board[bids[name].part] = post.body
-                by[bids[name].part] = name
+            posts = await self._work(message, bids, holders, board, absent)
+            for name, post in posts.items():
+                if post.body:
+                    board[bids[name].part] = post.body
+                    by[bids[name].part] = name
         solved = self._enough(message, board)
         return Board.reply(
             message,

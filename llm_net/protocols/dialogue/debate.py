@@ -11,7 +11,7 @@ from llm_net.message import Message
 from llm_net.protocols.dialogue.company import everybody_but
 from llm_net.protocols.dialogue.majority import majority, normalised
 from llm_net.protocols.dialogue.problem import Problem, Solution, Solve
-from llm_net.protocols.dialogue.self_consistency import Verdict
+from llm_net.protocols.dialogue.self_consistency import CommonAnswer
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import exchange
 from llm_net.protocols.question import Question
@@ -77,7 +77,7 @@ JUDGED_DEBATE = exchange(
 )
 
 
-class Resolution(Verdict):
+class Resolution(CommonAnswer):
     """What came of a debate.
 
     Args:

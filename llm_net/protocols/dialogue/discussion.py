@@ -19,7 +19,7 @@ from llm_net.protocols.dialogue.selection import (
     Selection,
     most_urgent,
 )
-from llm_net.protocols.dialogue.turn import Minutes, Say, Skip, Topic, Turn
+from llm_net.protocols.dialogue.turn import Minutes, Say, Skip, TakeTurn, Topic
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import completed, exchange
 from llm_net.protocols.question import Question
@@ -74,7 +74,7 @@ class Hand(Message):
 ROUND_ROBIN = Rules(
     "round-robin",
     completed([
-        (START, "initiator", Turn, "asked"),
+        (START, "initiator", TakeTurn, "asked"),
         ("asked", "participant", Say, "said"),
         ("asked", "participant", Skip, "skipped"),
     ]),
@@ -106,7 +106,7 @@ HANDS = exchange(
 class Discussion(InteractionProtocol):
     """A conversation of its members: a `Topic` to the network is answered by the `Minutes`.
 
-    Whoever is given the floor gets a `Turn` with all that was said, and answers by `Say` or `Skip`. Who fails or is late
+    Whoever is given the floor gets a `TakeTurn` with all that was said, and answers by `Say` or `Skip`. Who fails or is late
     has left: it is absent and not given the floor again.
 
     Args:
@@ -132,7 +132,7 @@ class Discussion(InteractionProtocol):
             if speaker is None:
                 reason = "nobody wants to speak" if there else "nobody is left"
                 break
-            turn = Turn(body=message.body, said=tuple(said), receiver=speaker, reply_to=message)
+            turn = TakeTurn(body=message.body, said=tuple(said), receiver=speaker, reply_to=message)
             answers = await self.collect([turn])
             word = answers.given.get(speaker)
             absent |= answers.absent

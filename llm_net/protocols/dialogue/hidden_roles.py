@@ -12,7 +12,7 @@ from llm_net.message import Message
 from llm_net.protocols.dialogue.company import everybody_but
 from llm_net.protocols.dialogue.line import Line, Lines
 from llm_net.protocols.dialogue.majority import majority
-from llm_net.protocols.dialogue.secret import SEER, VILLAGER, WEREWOLF, Part, dealt, known, winner
+from llm_net.protocols.dialogue.secret import SEER, VILLAGER, WEREWOLF, Secret, dealt, known, winner
 from llm_net.protocols.dialogue.turn import Say
 from llm_net.protocols.interaction import InteractionProtocol
 from llm_net.protocols.meta import completed
@@ -38,8 +38,8 @@ class Situation(Question):
         said: on the last day, by everybody.
     """
 
-    part: Part
-    known: Mapping[str, Part]
+    part: Secret
+    known: Mapping[str, Secret]
     alive: tuple[str, ...]
     news: tuple[str, ...] = ()
     said: Lines = ()
@@ -92,7 +92,7 @@ class GameOver(Outcome):
     """
 
     winner: str | None = None
-    parts: Mapping[str, Part] = {}
+    parts: Mapping[str, Secret] = {}
     alive: tuple[str, ...] = ()
     news: tuple[str, ...] = ()
 
@@ -116,7 +116,7 @@ HIDDEN_ROLES = Rules(
 
 @dataclass(slots=True)
 class _Game:
-    parts: dict[str, Part]
+    parts: dict[str, Secret]
     alive: list[str]
     seen: list[str] = field(default_factory=list)
     news: list[str] = field(default_factory=list)
@@ -128,7 +128,7 @@ class _Game:
         """Who plays and can be asked."""
         return [name for name in self.alive if name not in self.absent]
 
-    def those(self, part: Part) -> list[str]:
+    def those(self, part: Secret) -> list[str]:
         return [name for name in self.alive if self.parts[name] == part]
 
 
@@ -149,7 +149,7 @@ class HiddenRoles(InteractionProtocol):
     rules: ClassVar = (HIDDEN_ROLES,)
 
     ties: TieRule | None = None
-    parts: Mapping[str, Part] | None = Field(default=None, exclude=True, repr=False)
+    parts: Mapping[str, Secret] | None = Field(default=None, exclude=True, repr=False)
     days: int = Field(default=8, ge=1)
 
     async def aplay(self, message: Play) -> GameOver:
@@ -172,7 +172,7 @@ class HiddenRoles(InteractionProtocol):
             absent=game.absent,
         )
 
-    def _parts(self) -> dict[str, Part]:
+    def _parts(self) -> dict[str, Secret]:
         if self.parts is None:
             return dealt([member.id for member in self], self.random)
         return {**self.parts, **dict.fromkeys(everybody_but(self, *self.parts), VILLAGER)}

@@ -7,15 +7,15 @@ from itertools import repeat
 from random import Random
 from typing import Final, Literal, TypeAlias
 
-Part: TypeAlias = Literal["werewolf", "seer", "villager"]
+Secret: TypeAlias = Literal["werewolf", "seer", "villager"]
 """Werewolves know each other and kill by night; the seer learns one part each night; villagers know nothing."""
 
-WEREWOLF: Final[Part] = "werewolf"
-SEER: Final[Part] = "seer"
-VILLAGER: Final[Part] = "villager"
+WEREWOLF: Final[Secret] = "werewolf"
+SEER: Final[Secret] = "seer"
+VILLAGER: Final[Secret] = "villager"
 
 
-def dealt(players: Sequence[str], chance: Random) -> dict[str, Part]:
+def dealt(players: Sequence[str], chance: Random) -> dict[str, Secret]:
     """Parts by lot: of four players one is a werewolf, one more of each further four; one is the seer.
 
     Raises:
@@ -26,12 +26,12 @@ def dealt(players: Sequence[str], chance: Random) -> dict[str, Part]:
     if len(players) < 3:
         raise ValueError(f"{len(players)} players cannot play; have at least three")
     wolves = max(1, len(players) // 4)
-    parts: list[Part] = [SEER, *repeat(WEREWOLF, wolves), *repeat(VILLAGER, len(players) - wolves - 1)]
+    parts: list[Secret] = [SEER, *repeat(WEREWOLF, wolves), *repeat(VILLAGER, len(players) - wolves - 1)]
     chance.shuffle(parts)
     return dict(zip(players, parts, strict=True))
 
 
-def known(player: str, parts: Mapping[str, Part], seen: Iterable[str]) -> dict[str, Part]:
+def known(player: str, parts: Mapping[str, Secret], seen: Iterable[str]) -> dict[str, Secret]:
     """The parts that a player knows: its own; of a werewolf, the other werewolves; of the seer, those it has seen.
 
     Args:
@@ -44,7 +44,7 @@ def known(player: str, parts: Mapping[str, Part], seen: Iterable[str]) -> dict[s
     return {name: part for name, part in parts.items() if name in told}
 
 
-def winner(alive: Iterable[str], parts: Mapping[str, Part]) -> str | None:
+def winner(alive: Iterable[str], parts: Mapping[str, Secret]) -> str | None:
     """ "villagers" once no werewolf is left, "werewolves" once the others are no more than they are; None while it goes on."""
     wolves = [parts[name] == WEREWOLF for name in alive]
     if not any(wolves):

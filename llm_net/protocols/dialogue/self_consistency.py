@@ -25,7 +25,7 @@ SELF_CONSISTENCY = exchange(
 )
 
 
-class Verdict(Outcome):
+class CommonAnswer(Outcome):
     """What most say.
 
     Args:
@@ -40,7 +40,7 @@ class Verdict(Outcome):
 
 
 class SelfConsistency(InteractionProtocol):
-    """Asks its members again and again, each time anew, and counts: a `Problem` is answered by the `Verdict`.
+    """Asks its members again and again, each time anew, and counts: a `Problem` is answered by the `CommonAnswer`.
 
     The members are asked side by side, one question each at a time, until there are enough samples; a single member gives
     them all, one after the other. Nobody sees what the others say. A sample that fails or is late does not count, and
@@ -58,7 +58,7 @@ class SelfConsistency(InteractionProtocol):
     early: bool = True
     ties: TieRule | None = None
 
-    async def aproblem(self, message: Problem) -> Verdict:
+    async def aproblem(self, message: Problem) -> CommonAnswer:
         found: list[str] = []
         absent: dict[str, str] = {}
         calls = 0
@@ -75,7 +75,7 @@ class SelfConsistency(InteractionProtocol):
             absent |= answers.absent
         count = majority(found)
         answer = count.answer(self.ties)
-        return Verdict.reply(
+        return CommonAnswer.reply(
             message,
             body=answer or "undecided",
             answer=answer,

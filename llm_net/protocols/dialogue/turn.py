@@ -12,7 +12,7 @@ class Topic(Message):
     """Talk about something together."""
 
 
-class Turn(Question):
+class TakeTurn(Question):
     """Speak on the topic, after what was said.
 
     Args:

@@ -18,7 +18,7 @@ from llm_net.protocols.dialogue.hidden_roles import GameOver, HiddenRoles, Play
 from llm_net.protocols.dialogue.mixture_of_agents import MixtureOfAgents, Synthesis
 from llm_net.protocols.dialogue.problem import Problem
 from llm_net.protocols.dialogue.selection import ByHands, BySelector, RoundRobin, Selection
-from llm_net.protocols.dialogue.self_consistency import SelfConsistency, Verdict
+from llm_net.protocols.dialogue.self_consistency import CommonAnswer, SelfConsistency
 from llm_net.protocols.dialogue.socratic import Examination, Socratic, Thesis
 from llm_net.protocols.dialogue.stigmergy import Release, Stigmergy, Trails
 from llm_net.protocols.dialogue.turn import Minutes, Topic
@@ -48,7 +48,7 @@ def _problem(random: Random) -> Message:
 
 
 def _check_verdict(network: InteractionProtocol, outcome: Message) -> None:
-    assert isinstance(outcome, Verdict)
+    assert isinstance(outcome, CommonAnswer)
     assert sum(outcome.counts.values()) <= outcome.calls
     assert outcome.answer is None or outcome.answer in outcome.counts
     assert (outcome.answer is None) == (not outcome.counts or bool(outcome.ties))

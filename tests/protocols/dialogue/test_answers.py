@@ -15,7 +15,7 @@ from llm_net.protocols.acts import NotUnderstood
 from llm_net.protocols.dialogue.debate import Argue, Debate, Judge, Judgement, Resolution
 from llm_net.protocols.dialogue.mixture_of_agents import Improve, MixtureOfAgents, Synthesis
 from llm_net.protocols.dialogue.problem import Problem, Solution, Solve
-from llm_net.protocols.dialogue.self_consistency import SelfConsistency, Verdict
+from llm_net.protocols.dialogue.self_consistency import CommonAnswer, SelfConsistency
 from llm_net.protocols.tie import Order
 from tests.protocols.dialogue.members import WRONG, Crashing, Late, Member, Says, Silent, outcome
 
@@ -26,9 +26,9 @@ def sampler(id: str, *answers: str) -> Member:
     return Member(id=id, says={Solve: lambda question: Solution.reply(question, answer=next(given))})
 
 
-def verdict(network: SelfConsistency, **fields: Any) -> Verdict:
+def verdict(network: SelfConsistency, **fields: Any) -> CommonAnswer:
     end = outcome(network, Problem(**{"body": "6 · 7?", **fields}))
-    assert isinstance(end, Verdict)
+    assert isinstance(end, CommonAnswer)
     return end
 
 
@@ -66,7 +66,7 @@ def test_members_are_asked_side_by_side_and_nobody_sees_what_others_say() -> Non
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=9), st.integers(1, 3))
 def test_stopping_early_never_changes_who_wins(answers: list[str], members: int) -> None:
-    def asked(early: bool) -> Verdict:
+    def asked(early: bool) -> CommonAnswer:
         drawn = iter(answers)
         says: Says = {Solve: lambda question: Solution.reply(question, answer=next(drawn))}
         group = [Member(id=f"m{index}", says=says) for index in range(members)]

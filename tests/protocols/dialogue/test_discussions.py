@@ -20,7 +20,7 @@ from llm_net.protocols.dialogue.ending import Turns, Words
 from llm_net.protocols.dialogue.floor import Done, Floor, GoOn, Grant, Interrupt, Interrupted, Listen, Overhear
 from llm_net.protocols.dialogue.line import Line
 from llm_net.protocols.dialogue.selection import URGENT, ByHands, ByRule, BySelector
-from llm_net.protocols.dialogue.turn import Minutes, Say, Skip, TimeUp, Topic, Turn
+from llm_net.protocols.dialogue.turn import Minutes, Say, Skip, TakeTurn, TimeUp, Topic
 from llm_net.record import Sent
 from tests.protocols.dialogue.members import Crashing, Late, Lying, Member, Says, Silent, outcome
 
@@ -28,11 +28,11 @@ from tests.protocols.dialogue.members import Crashing, Late, Lying, Member, Says
 def speaker(id: str, *words: str) -> Member:
     """Says these things one after the other, then nothing more."""
 
-    def say(turn: Turn) -> Message:
+    def say(turn: TakeTurn) -> Message:
         mine = sum(line.speaker == id for line in turn.said)
         return Say.reply(turn, body=words[mine]) if mine < len(words) else Skip.reply(turn)
 
-    return Member(id=id, says={Turn: say})
+    return Member(id=id, says={TakeTurn: say})
 
 
 def minutes(network: Discussion | Floor, body: str = "bees", *, seed: int = 0) -> Minutes:
@@ -61,14 +61,14 @@ def test_everybody_is_told_the_topic_and_all_that_was_said_and_nothing_else() ->
     end = minutes(Discussion(id="room", agents=members, ending=Turns(6)))
 
     for place, member in enumerate(members):
-        turns = [message for message in member.told if isinstance(message, Turn)]
+        turns = [message for message in member.told if isinstance(message, TakeTurn)]
         assert [turn.body for turn in turns] == ["bees", "bees"]
         assert [turn.said for turn in turns] == [end.said[:place], end.said[: place + 3]]
         assert len(member.told) == 2
 
 
 def test_who_fails_or_is_late_has_left_and_the_others_talk_on() -> None:
-    leaving = Member(id="dan", says={Turn: lambda turn: NotUnderstood.reply(turn, body="I have to go.")})
+    leaving = Member(id="dan", says={TakeTurn: lambda turn: NotUnderstood.reply(turn, body="I have to go.")})
     wrong: list[GenAgent] = [Silent(id="sam"), Crashing(id="cid"), Late(id="lea"), Lying(id="lyn")]
     room = Discussion(id="room", agents=[leaving, *wrong, speaker("ann", "a", "b"), speaker("bob", "c")])
 
@@ -146,7 +146,10 @@ def test_a_selection_that_names_somebody_else_does_not_stop_them() -> None:
 def eager(id: str, urgency: int) -> Member:
     return Member(
         id=id,
-        says={Hands: lambda hands: Hand.reply(hands, urgency=urgency), Turn: lambda turn: Say.reply(turn, body="so")},
+        says={
+            Hands: lambda hands: Hand.reply(hands, urgency=urgency),
+            TakeTurn: lambda turn: Say.reply(turn, body="so"),
+        },
     )
 
 
@@ -271,7 +274,7 @@ def test_a_discussion_is_resumed_wherever_it_was_cut_off_and_replayed() -> None:
 class Committee(Discussion):
     """A discussion that takes part in another one: what it says there is what its last member said."""
 
-    async def aturn(self, message: Turn) -> Message:
+    async def atake_turn(self, message: TakeTurn) -> Message:
         end = await self.atopic(Topic.reply(message, body=message.body, receiver=self))
         return Say.reply(message, body=end.said[-1].text)
 

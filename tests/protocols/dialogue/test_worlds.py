@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from llm_net import GenAgent, Message
 from llm_net.journal import MemoryJournal
-from llm_net.protocols.acts import Refuse, RejectProposal
+from llm_net.protocols.acts import RejectProposal
 from llm_net.protocols.dialogue.blackboard import Bid, Blackboard, Board, Look, Post, Riddle, Work
 from llm_net.protocols.dialogue.field import deposited, evaporated
 from llm_net.protocols.dialogue.hidden_roles import (
@@ -29,7 +29,7 @@ from llm_net.protocols.dialogue.hidden_roles import (
     Vote,
 )
 from llm_net.protocols.dialogue.line import Line
-from llm_net.protocols.dialogue.secret import Part, dealt, known, winner
+from llm_net.protocols.dialogue.secret import Secret, dealt, known, winner
 from llm_net.protocols.dialogue.stigmergy import Release, Sense, Step, Stigmergy, Trails
 from llm_net.protocols.dialogue.turn import Say, Skip, TimeUp
 from llm_net.protocols.outcome import Answers
@@ -49,7 +49,7 @@ def source(id: str, part: str, *, needs: Sequence[str] = (), worth: int = 1, wor
 
     def work(question: Work) -> Message:
         if not works:
-            return Refuse.reply(question)
+            return Post.reply(question)
         return Post.reply(question, body="+".join([*(question.board[need] for need in needs), id]))
 
     return Member(id=id, says={Look: look, Work: work})
@@ -101,9 +101,9 @@ def test_a_part_that_was_given_back_or_lapsed_is_somebody_elses() -> None:
     def look(question: Look) -> Message:
         return Bid.reply(question, part="where", worth=9) if "where" in question.open else Skip.reply(question)
 
-    slow, refusing = Member(id="sam", says={Look: look}), source("ann", "who", works=False)
+    slow, empty = Member(id="sam", says={Look: look}), source("ann", "who", works=False)
 
-    end = board(slow, refusing, Late(id="lea"), source("bob", "where"), rounds=4, lease=5.0)
+    end = board(slow, empty, Late(id="lea"), source("bob", "where"), rounds=4, lease=5.0)
 
     assert end.by == {"where": "bob"}
     assert end.absent.keys() == {"sam", "lea"}
@@ -215,7 +215,7 @@ def test_who_goes_where_no_way_leads_stays_and_so_does_who_fails() -> None:
 
 # ------------------------------------------------------------------------------------------ hidden roles
 
-PARTS: Mapping[str, Part] = {"wolf": "werewolf", "sara": "seer"}
+PARTS: Mapping[str, Secret] = {"wolf": "werewolf", "sara": "seer"}
 
 
 def player(id: str, choose: Callable[[Pick], str] = lambda question: question.choices[0]) -> Member:
@@ -305,7 +305,7 @@ def test_nobody_is_told_more_than_its_part_allows(seed: int, count: int) -> None
 
 @given(st.permutations(["werewolf", "seer", "villager"]))
 @settings(max_examples=6, deadline=None)
-def test_what_a_villager_is_told_is_the_same_whoever_else_is_what(others: list[Part]) -> None:
+def test_what_a_villager_is_told_is_the_same_whoever_else_is_what(others: list[Secret]) -> None:
     """As long as what everybody sees is the same: whoever is the werewolf kills Cat, and the votes tie."""
     votes = {"ann": ["cat", "vera"], "bob": ["cat", "dan"], "dan": ["cat", "bob"], "cat": [], "vera": ["ann"]}
     players = {name: player(name, against(*chosen)) for name, chosen in votes.items()}
