@@ -29,6 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--conversations", type=int, default=300, help="random conversations by the rules of protocols (300)"
     )
+    parser.addoption(
+        "--every-example", action="store_true", help="let the embedded model play all examples of protocols"
+    )
     parser.addoption("--conversation", metavar="NAME:SEED", help="only this one of them")
 
 
