@@ -9,13 +9,24 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, JsonValue, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from llm_net import AbstractObject, GenAgent, GenNetwork, Message, Method, Role
 from llm_net.address import Address, Reference
@@ -336,6 +347,125 @@ def test_a_reply_is_what_validation_would_make(
     assert reply.model_dump_json() == validated.model_dump_json()
     assert reply.model_fields_set >= set(fields) | {"sender", "receiver", "reply_to"}
     assert not hasattr(reply, "_missing")
+
+
+class Spelled(Message):
+    of: int = Field(alias="from")
+
+
+class Strict(Message):
+    model_config = ConfigDict(strict=True, str_strip_whitespace=True, allow_inf_nan=False)
+
+    count: int
+    share: float = 0.5
+    word: str = "word"
+
+
+class Doubled(Message):
+    twice: Annotated[int, AfterValidator(lambda number: 2 * number)]
+
+
+class Bid(Message):
+    price: Decimal = Field(gt=0, max_digits=5)
+    count: Annotated[int, Field(ge=1, multiple_of=2)] | None = None
+    side: Literal["buy", "sell"] = "buy"
+    colour: Colour = Colour.BLUE
+    seen: AwareDatetime | date | None = None
+    takes: timedelta = timedelta()
+    raw: bytes = b""
+    flag: bool = False
+    share: float = Field(default=0.0, allow_inf_nan=False, strict=True)
+    whom: Address | None = None
+    ranking: list[str] = Field(default=[], max_length=2)
+    pairs: list[list[int]] = Field(default=[])
+    line: Line | None = None
+    anything: object = None
+
+
+values: st.SearchStrategy[Any] = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 10**6), st.floats(), st.text(max_size=3), st.binary(max_size=3),
+    st.decimals(), st.dates(), st.datetimes(), st.datetimes(timezones=st.just(UTC)), st.timedeltas(),
+    st.sampled_from(["buy", "1", " 2 ", "0.5", "true", "2026-01-01", "PT1S", "blue", *Colour, Reference("anna")]),
+    st.lists(st.text(max_size=2), max_size=3), st.lists(st.lists(st.integers(0, 3), max_size=2), max_size=2),
+    st.dictionaries(st.sampled_from(["article", "of"]), st.text(max_size=2), max_size=2), st.just(Line(article="tea")),
+)  # fmt: skip
+ANSWERS: list[type[Message]] = [*KINDS, Spelled, Strict, Doubled, Bid]
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> tuple[type[Message], dict[str, Any]]:
+    """A class and some of its fields, each of a value that may be right or wrong; at times one that it does not have."""
+    kind = draw(st.sampled_from(ANSWERS))
+    own = [name for name in kind.model_fields if name not in Message.model_fields]
+    names = st.sampled_from([*own, "body", "deadline", "protocol", "method", "role", "metadata", "unknown"])
+    given = {name: draw(values) for name in draw(st.lists(names, max_size=3, unique=True))}
+    return kind, NEEDED.get(kind, {}) | given
+
+
+@given(answer=answers())
+@example(answer=(Bid, {"price": Decimal(1)}))
+@example(
+    answer=(Bid, {"price": "1.50", "count": "2", "side": "sell", "seen": "2026-01-01", "takes": "PT1S", "share": 1.0})
+)
+@example(answer=(Bid, {"price": Decimal("nan")}))
+@example(answer=(Bid, {"price": 1, "share": 1, "count": 3, "side": "lend"}))
+@example(answer=(Bid, {}))
+@example(answer=(Bid, {"price": 1, "whom": "anna", "deadline": datetime(2026, 1, 1, tzinfo=UTC)}))
+@example(answer=(Strict, {"count": 1, "word": " x "}))
+@example(answer=(Strict, {"count": "1"}))
+@example(answer=(Doubled, {"twice": 2}))
+@example(answer=(Spelled, {"of": 1}))
+@example(answer=(Spelled, {"from": 1}))
+@example(answer=(Plain, {"b": float("inf"), "g": "blue", "protocol": "fipa"}))
+def test_a_reply_with_fields_is_what_validation_would_make_or_the_same_error(
+    answer: tuple[type[Message], dict[str, Any]],
+) -> None:
+    kind, fields = answer
+    parent = Message(sender=Anna(id="otto"), receiver="eva", protocol="chat")
+    written = {"sender": parent.receiver, "receiver": parent.sender, "reply_to": parent, "protocol": "chat", **fields}
+    if kind is Message:
+        written.setdefault("method", "response")
+
+    validated, reply = _made(lambda: kind(**written)), _made(lambda: kind.reply(parent, **fields))
+
+    if not isinstance(validated, Message) or not isinstance(reply, Message):
+        assert reply == validated
+        return
+    own = set(kind.model_fields) - set(Message.model_fields)
+    assert reply.model_fields_set >= validated.model_fields_set
+    assert reply.model_fields_set & own == validated.model_fields_set & own
+    same = validated.model_copy(update={"id": reply.id, "created_at": reply.created_at})
+    assert repr(reply.__dict__) == repr(same.__dict__)  # by words, in which NaN is NaN
+    assert [type(value) for value in reply.__dict__.values()] == [type(value) for value in same.__dict__.values()]
+    assert reply.model_fields_set & own == validated.model_fields_set & own
+
+
+def _made(make: Callable[[], Message]) -> Message | list[tuple[object, ...]]:
+    """A message, or what is wrong with it."""
+    try:
+        return make()
+    except ValidationError as wrong:
+        told = wrong.errors(include_url=False, include_context=False)
+        return [(error["type"], error["loc"], error["msg"], repr(error["input"])) for error in told]
+
+
+def test_what_is_given_only_once_is_not_looked_at_twice(asked: Message) -> None:
+    with pytest.raises(ValidationError):
+        Bid.reply(asked, price=1, ranking=(word for word in ("a", 1, "b")))
+
+    assert Bid.reply(asked, price=1, ranking=(word for word in "ab")).ranking == ["a", "b"]
+
+
+class Later(Message):
+    known: "Number"
+
+
+Number: TypeAlias = int
+
+
+def test_a_class_whose_annotations_were_not_known_yet_answers_when_they_are(asked: Message) -> None:
+    assert Later.reply(asked, known="1").known == 1
+    assert Later.reply(asked, known="2").known == 2
 
 
 def test_a_reply_shares_no_mutable_field_with_another(asked: Message) -> None:
