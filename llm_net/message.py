@@ -648,7 +648,7 @@ def _reply(kind: type[M], message: Message, *, body: Any = _AS_IT_IS, receiver: 
         "role": getattr(sender, "role", "user"),
         "method": trusted.method,
         "body": "" if body is _AS_IT_IS else body,
-        _BORN: (_next(), time_ns(), checked) if own is None else (own.new_id(), own.now(), checked),
+        _BORN: (_next(), time_ns(), checked or ()) if own is None else (own.new_id(), own.now(), checked or ()),
         **trusted.defaults,
         **checked,
     }

@@ -34,7 +34,7 @@ class Session:
     `state` is where it is by its rules; `due` the time by which the next word has to come, if there is one.
     """
 
-    __slots__ = ("due", "group", "holds", "initiator", "messages", "participant", "recalled", "rules", "state", "turn")
+    __slots__ = ("due", "holds", "initiator", "messages", "participant", "recalled", "rules", "state", "turn")
 
     def __init__(
         self, rules: Rules, initiator: AbstractObject, participant: AbstractObject, *, recalled: bool = False
@@ -45,10 +45,16 @@ class Session:
         self.state = START
         self.turn: AbstractObject | None = None  # who has to speak by `due`
         self.due: datetime | None = None
-        self.group = ""  # with the others in which one initiator speaks of one thing
         self.holds = False  # a state to which only one of them may come
-        self.messages: dict[str, Message] = {}  # those that may be answered, by id
+        self.messages: list[Message] = []  # those that may be answered: its first and its latest
         self.recalled = recalled  # from a thread, which does not have what was said beside it
+
+    @property
+    def group(self) -> str:
+        """What it has in common with the others in which one initiator speaks of one thing."""
+        first = self.messages[0]
+        initiator = self.initiator if self.recalled or first.sender is None else first.sender
+        return f"{initiator.id} {first.conversation}"
 
     def speaker(self, message: Message) -> Speaker | None:
         """The side from which a message goes to the other; None if it does not."""
@@ -58,7 +64,11 @@ class Session:
     def side(self, sender: AbstractObject | None, receiver: AbstractObject | None) -> Speaker | None:
         """The side that speaks to the other; None if these two are not they."""
         initiator, participant = self.initiator, self.participant
-        if sender is initiator or sender == initiator:  # live agents are told by identity, 0.3 µs sooner
+        if sender is initiator and receiver is participant:  # live agents are told by identity, 0.3 µs sooner
+            return "initiator"
+        if sender is participant and receiver is initiator:
+            return "participant"
+        if sender is initiator or sender == initiator:
             return "initiator" if receiver is participant or receiver == participant else None
         if sender is participant or sender == participant:
             return "participant" if receiver is initiator or receiver == initiator else None
@@ -94,13 +104,13 @@ class Monitor:
     def admit(self, message: Message, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> bool:
         """See `ports.Monitor.admit`."""
         fields = fields_of(message)
-        id = id_of(fields)
-        session = self._sessions.get(id) or self._over.get(id)
-        if session is not None:
-            return self._again(session, message)
-        answered = fields["reply_to"]
+        if "id" in fields:  # else nobody has seen it before
+            session = self._sessions.get(fields["id"]) or self._over.get(fields["id"])
+            if session is not None:
+                return self._again(session, message)
+        answered, session = fields["reply_to"], None
         if answered is not None:
-            session = self._sessions.get(id_of(fields_of(answered)))
+            session = self._sessions.get(fields_of(answered).get("id", ""))
             if session is None and self._resumed:
                 session = self._recalled(answered)
         if session is None:
@@ -110,14 +120,15 @@ class Monitor:
         if speaker is None:
             return self._aside(session, message)
         rules, before = session.rules, session.state
-        act = rules.act(message)
-        then = None if act is None else rules.next(before, speaker, act)
-        if before == CANCELLING and speaker == "participant" and act is not None and not _is_cancel(answered):
-            then = CANCELLING  # it was said before its speaker heard of the cancel
-        if then is None and session.recalled and act is not None:
-            then = rules.later(before, speaker, act)
-        if then is None:
-            raise self._broken(session, message, _class_problem(rules, message) if act is None else "")
+        then = rules.after(before, speaker, message)
+        if then is None or before == CANCELLING:
+            act = rules.act(message)
+            if before == CANCELLING and speaker == "participant" and act is not None and not _is_cancel(answered):
+                then = CANCELLING  # it was said before its speaker heard of the cancel
+            if then is None and session.recalled and act is not None:
+                then = rules.later(before, speaker, act)
+            if then is None:
+                raise self._broken(session, message, _class_problem(rules, message) if act is None else "")
         if session.due is not None and session.turn == sender and now() > session.due:
             self._expire(session)
             raise self._broken(session, message, f"it came after its deadline, {session.due:%H:%M:%S}")
@@ -149,13 +160,13 @@ class Monitor:
             return
         _, session, state, turn, due, holds = self._last
         self._last = None
+        self._hold(session, holds)
         self._sessions.pop(message.id, None)
         self._over.pop(message.id, None)
-        session.messages.pop(message.id, None)
-        self._hold(session, holds)
+        session.messages.remove(message)
         session.state, session.turn, session.due = state, turn, due
-        for id in session.messages:
-            self._sessions[id] = session
+        for each in session.messages:
+            self._sessions[each.id] = session
 
     def release(self, message: Message) -> None:
         """See `ports.Monitor.release`."""
@@ -166,7 +177,7 @@ class Monitor:
 
     def _again(self, session: Session, message: Message) -> bool:
         """See that a message is the one that was admitted under its id."""
-        known = session.messages[message.id]
+        known = session.messages[session.messages.index(message)]  # they are equal by id
         if known is not message and not _same(known, message, wholly=not self._resumed):
             raise self._broken(session, message, "its id is that of another message")
         return True
@@ -181,19 +192,20 @@ class Monitor:
 
     def _open(self, message: Message) -> bool:
         """Begin a conversation with a message that opens one. False if it does not."""
-        kind, fields = type(message), fields_of(message)
-        sender, receiver = fields["sender"], fields["receiver"]
+        kind = type(message)
         candidates = self._openings.get(kind)
         if candidates is None:
             candidates = self._openings[kind] = tuple(self._opened_by(message))
-        if not candidates or sender is None or receiver is None:
+        if not candidates:
+            return False
+        fields = fields_of(message)
+        sender, receiver = fields["sender"], fields["receiver"]
+        if sender is None or receiver is None:
             return False
         rules, then = candidates[0]
         if len(candidates) > 1:
             rules, then = next((each for each in candidates if each[0].name == message.protocol), candidates[0])
         session = Session(rules, hearer_of(message) or sender, receiver)
-        if rules.sole:
-            session.group = _group(sender, message)
         self._move(session, message, then)
         return True
 
@@ -209,7 +221,6 @@ class Monitor:
             standing = rules.standing(answered)
             if standing is not None and standing.state not in rules.ends:
                 session = Session(rules, standing.initiator, standing.participant, recalled=True)
-                session.group = _group(standing.initiator, answered)
                 self._move(session, answered, standing.state)
                 return session
         return None
@@ -218,10 +229,10 @@ class Monitor:
         rules, fields = session.rules, fields_of(message)
         id = id_of(fields)
         self._last = message, session, session.state, session.turn, session.due, session.holds
-        if session.holds != (then in rules.sole):
-            self._hold(session, not session.holds)
         session.state, session.due, session.turn = then, fields.get("deadline"), fields["receiver"]
-        session.messages[id] = message
+        session.messages.append(message)
+        if session.holds or then in rules.sole:
+            self._hold(session, then in rules.sole)
         if then in rules.ends:
             self._forget(session)
             self._over[id] = session
@@ -231,8 +242,7 @@ class Monitor:
             return
         self._sessions[id] = session
         if len(session.messages) > REMEMBERED:
-            second = [*session.messages][1]
-            del session.messages[second], self._sessions[second]
+            del self._sessions[session.messages.pop(1).id]
 
     def _hold(self, session: Session, holds: bool) -> None:
         if session.holds != holds:
@@ -247,8 +257,8 @@ class Monitor:
         self._forget(session)
 
     def _forget(self, session: Session) -> None:
-        for id in session.messages:
-            self._sessions.pop(id, None)
+        for each in session.messages:
+            self._sessions.pop(each.id, None)
 
     def _broken(self, session: Session, message: Message, problem: str) -> BrokenRule:
         rules, speaker = session.rules, session.speaker(message)
@@ -275,7 +285,3 @@ def _class_problem(rules: Rules, message: Message) -> str:
 
 def _is_cancel(message: Message | None) -> bool:
     return message is not None and message.method == CANCEL
-
-
-def _group(initiator: AbstractObject, message: Message) -> str:
-    return f"{initiator.id} {message.conversation}"

@@ -137,7 +137,10 @@ class Engine:
             _stamp(message, handling)
         place = handling.place
         if place.monitors:
-            self._hold_to_rules(handling, message)
+            if run.recorder is None and not run.abandoned:
+                run.hold_to_rules(message, place, run.now)
+            else:
+                self._hold_to_rules(handling, message)
         if run.special and self._post_specially(handling, message, waiter):
             return None
         receiver = fields["receiver"]
