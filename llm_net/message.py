@@ -609,7 +609,7 @@ _make = object.__new__
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATE = frozenset(("id", "created_at", "deadline", "protocol", "conversation", "metadata"))
 _GIVEN = frozenset(("deadline", "protocol"))  # of the envelope, what may be given to a reply and is checked alone
-_REPLIED = frozenset(("sender", "receiver", "reply_to", "role", "method", "body", "protocol", "conversation"))
+_REPLIED = frozenset(("sender", "receiver", "reply_to", "method", "body", "protocol", "conversation"))
 _AS_IT_IS: Any = object()
 
 
@@ -739,7 +739,7 @@ def stamp(message: Message, sender: AbstractObject) -> None:
     """Write the sender on a message that has none, just before it leaves: nobody else has seen it yet."""
     fields = fields_of(message)
     fields["sender"] = sender
-    if _BORN not in fields and "role" not in message.__pydantic_fields_set__:  # the former says the same, 0.4 µs sooner
+    if _BORN in fields or "role" not in message.__pydantic_fields_set__:  # the former says the same, 0.4 µs sooner
         fields["role"] = getattr(sender, "role", "user")
 
 

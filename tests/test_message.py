@@ -31,6 +31,7 @@ from pydantic import (
 from llm_net import AbstractObject, GenAgent, GenNetwork, Message, Method, Role
 from llm_net.address import Address, Reference
 from llm_net.errors import InvalidArguments, UnknownAddress
+from llm_net.message import stamp
 
 # ------------------------------------------------------------------------------------------------ messages to try
 
@@ -466,6 +467,22 @@ Number: TypeAlias = int
 def test_a_class_whose_annotations_were_not_known_yet_answers_when_they_are(asked: Message) -> None:
     assert Later.reply(asked, known="1").known == 1
     assert Later.reply(asked, known="2").known == 2
+
+
+@pytest.mark.parametrize("look", [lambda message: None, lambda message: message.model_dump()], ids=["unseen", "seen"])
+@pytest.mark.parametrize("sender", [None, "anna"])
+@pytest.mark.parametrize("kind", [Message, CallForBids, Bid])
+def test_a_reply_has_the_role_of_who_sends_it_in_the_end(
+    kind: type[Message], sender: str | None, look: Callable[[Message], object]
+) -> None:
+    fields = {"price": 1} if kind is Bid else {}
+    reply, validated = kind.reply(Message(receiver=sender), **fields), kind(sender=sender, **fields)
+    look(reply)
+
+    for message in (reply, validated):
+        stamp(message, Anna(id="anna"))
+
+    assert reply.role == validated.role == "system"
 
 
 def test_a_reply_shares_no_mutable_field_with_another(asked: Message) -> None:
