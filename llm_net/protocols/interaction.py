@@ -69,21 +69,22 @@ class InteractionProtocol(GenNetwork):
         asked = list(questions)
         failures: dict[Message, BaseException] = {}
         wait = self.patience if patience is None else patience
-        absent: dict[str, str] = {}
+        late = f"no answer within {wait:g} s" if wait is not None else "no answer"
         try:
             replies = await self.gather(asked, timeout=wait, failures=failures)
         except Deadlock as error:  # mailboxes are full, all round
             return Answers({}, {_receiver(question): str(error) for question in asked})
         answers = {reply.reply_to.id: reply for reply in replies if reply.reply_to is not None}
-        puzzled = {id: answers.pop(id) for id, reply in [*answers.items()] if isinstance(reply, NotUnderstood)}
-        given = {_receiver(question): answers[question.id] for question in asked if question.id in answers}
+        given: dict[str, Message] = {}
+        absent: dict[str, str] = {}
         for question in asked:
-            if question in failures:
-                absent[_receiver(question)] = str(failures[question])
-            elif question.id in puzzled:
-                absent[_receiver(question)] = puzzled[question.id].body or "it did not understand"
-            elif question.id not in answers:
-                absent[_receiver(question)] = f"no answer within {wait:g} s" if wait is not None else "no answer"
+            member, reply = _receiver(question), answers.get(question.id)
+            if reply is None:
+                absent[member] = str(failures[question]) if question in failures else late
+            elif isinstance(reply, NotUnderstood):
+                absent[member] = reply.body or "it did not understand"
+            else:
+                given[member] = reply
         return Answers(given, absent)
 
     async def tell(self, messages: Iterable[Message]) -> None:

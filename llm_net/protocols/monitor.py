@@ -205,7 +205,8 @@ class Monitor:
         rules, then = candidates[0]
         if len(candidates) > 1:
             rules, then = next((each for each in candidates if each[0].name == message.protocol), candidates[0])
-        session = Session(rules, hearer_of(message) or sender, receiver)
+        hearer = hearer_of(message) if "answer_to" in fields else sender
+        session = Session(rules, hearer or sender, receiver)
         self._move(session, message, then)
         return True
 

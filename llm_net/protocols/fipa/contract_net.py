@@ -119,7 +119,7 @@ class ContractNet(InteractionProtocol):
 
     async def _offers(self, message: Task) -> tuple[dict[str, Offer], dict[str, str]]:
         """What is offered for a task, and why the others offer nothing."""
-        return await self._asked(Cfp(body=message.body, receiver=member, reply_to=message) for member in self)
+        return await self._asked(Cfp.reply(message, body=message.body, receiver=member) for member in self)
 
     async def _asked(self, calls: Iterable[Cfp]) -> tuple[dict[str, Offer], dict[str, str]]:
         answers = await self.collect(calls)
