@@ -540,7 +540,7 @@ def _rule(field: FieldInfo) -> tuple[object, ...]:
 
 
 def _trusted(kind: type[Message]) -> _Trusted | None:
-    """None where making an instance checks or computes more than each field alone."""
+    """How replies of a class are made; None where making one checks or computes more than each field alone."""
     rules = kind.__pydantic_decorators__
     if (
         rules.field_validators
@@ -577,7 +577,8 @@ _ALONE = frozenset((
 
 
 def _check_of(kind: type[Message], name: str) -> _Check:
-    """The check that the validator of a class has for one of its fields. Raises LookupError if it needs the class."""
+    """The check that the validator of a class has for one of its fields; one that refuses where that needs the whole class.
+    Raises LookupError if there is none."""
     if (name in _ENVELOPE and name not in _GIVEN) or not kind.__pydantic_complete__:
         raise LookupError(name)
     whole = cast("dict[str, Any]", kind.__pydantic_core_schema__)
@@ -608,7 +609,9 @@ Message._trusted = _trusted(Message)
 _make = object.__new__
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATE = frozenset(("id", "created_at", "deadline", "protocol", "conversation", "metadata"))
-_GIVEN = frozenset(("deadline", "protocol"))  # of the envelope, what may be given to a reply and is checked alone
+_GIVEN = frozenset(
+    ("deadline", "method", "protocol")
+)  # of the envelope, what may be given to a reply and is checked alone
 _REPLIED = frozenset(("sender", "receiver", "reply_to", "method", "body", "protocol", "conversation"))
 _AS_IT_IS: Any = object()
 
