@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from itertools import groupby
 from typing import ClassVar
 
 from pydantic import Field
@@ -47,8 +48,8 @@ Choice = Callable[[Mapping[str, Offer]], list[tuple[str, ...]]]
 
 def cheapest(offers: Mapping[str, Offer]) -> list[tuple[str, ...]]:
     """The lowest price first."""
-    prices = sorted({offer.price for offer in offers.values()})
-    return [tuple(name for name, offer in offers.items() if offer.price == price) for price in prices]
+    by_price = sorted(offers, key=lambda name: offers[name].price)
+    return [tuple(equals) for _, equals in groupby(by_price, key=lambda name: offers[name].price)]
 
 
 CONTRACT_NET = Rules(
