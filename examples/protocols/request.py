@@ -10,10 +10,10 @@ prints, with a script in place of a model (`--model local` takes the small one o
     guest → cook  request: Two boiled eggs
     guest → porter  request_when: Call me when my taxi is here
     porter → guest  inform: It opens at eight.
-    cook → guest  failure: We are out of eggs.
     porter → guest  agree: I keep an eye on the street.
     porter → guest  inform: Your taxi is here.
-    guest → ·  diary: It opens at eight. We are out of eggs. Your taxi is here.
+    cook → guest  failure: We are out of eggs.
+    guest → ·  diary: It opens at eight. Your taxi is here. We are out of eggs.
 """
 
 import sys
