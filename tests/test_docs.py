@@ -4,10 +4,13 @@ import re
 import shlex
 import subprocess
 import sys
+from math import inf
 from pathlib import Path
 
 import pytest
 from pytest_examples import CodeExample, EvalExample, find_examples
+
+from llm_net.runtime import engine
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(path for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")] if "_build" not in path.parts)
@@ -57,6 +60,7 @@ def test_the_programs_of_a_page_run_from_top_to_bottom(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(engine, "TURN_SECONDS", inf)  # else a busy machine may give others their turn sooner
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # each block takes its place
     names: dict[str, object] = {}
 
