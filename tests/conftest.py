@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stops", type=int, default=1, help="how often a node of a cluster is made to stand still (1)")
     parser.addoption("--storm", type=float, default=3.0, help="seconds of killing nodes, servers and homes (3)")
     parser.addoption(
-        "--conversations", type=int, default=300, help="random conversations by the rules of protocols (300)"
+        "--conversations", type=int, default=1_000, help="random conversations by the rules of protocols (1,000)"
     )
     parser.addoption(
         "--every-example", action="store_true", help="let the embedded model play all examples of protocols"

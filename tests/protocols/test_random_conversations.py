@@ -1,6 +1,6 @@
 """Whoever takes part, and whatever they do: each protocol ends, with an outcome that keeps its promise, and nothing is left.
 
-A few hundred conversations are played; ten thousand by
+A thousand conversations are played; ten thousand by
 
     pytest tests/protocols/test_random_conversations.py --conversations 10000
 
