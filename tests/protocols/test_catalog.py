@@ -48,3 +48,12 @@ def test_the_index_leads_to_its_page(entry: Entry) -> None:
 @entries
 def test_it_says_where_it_is_published(entry: Entry) -> None:
     assert entry.rules.source
+
+
+def test_so_many_there_are() -> None:
+    told = [ROOT / name for name in ("README.md", "CHANGELOG.md")]
+
+    assert all(
+        f"{len(CATALOG)} of them" in page.read_text() or f"{len(CATALOG)} protocols" in page.read_text()
+        for page in told
+    )
