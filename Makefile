@@ -21,7 +21,8 @@ demo: models ## see agents agree on a contract, in the words of a model on this 
 	$(BIN)/llm-net demo
 
 test: $(VENV)/.dev models ## run all tests
-	$(BIN)/pytest -q $(SIDE)
+	$(BIN)/pytest -q $(SIDE) --ignore=tests/carriers --ignore=tests/places
+	$(BIN)/pytest -q tests/carriers tests/places # alone: their processes keep to the clock on the wall
 
 heavy: $(HEAVY)/.heavy ## run the tests that need large libraries: Ray, 200 MB
 	$(HEAVY)/bin/pytest -q tests/heavy
