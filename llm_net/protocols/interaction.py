@@ -113,7 +113,7 @@ class InteractionProtocol(GenNetwork):
         standing = self.standing(speaker)
         if standing is None or standing.speaker(speaker) is None:
             return self._begin(super().init_fns(speaker))
-        other = standing.participant if speaker == standing.initiator else standing.initiator
+        other = standing.other(speaker)
         handling = origin.get()
         question = handling.message if handling is not None else None
         return [answer_fn(kind, other, question) for kind in standing.allowed(speaker)]
@@ -135,7 +135,7 @@ class InteractionProtocol(GenNetwork):
             raise InvalidArguments(name or "?", (f"It may not be said now; allowed are {known}",))
         written = parse_arguments(name, arguments)
         written.pop("receiver", None)
-        other = standing.participant if sender == standing.initiator else standing.initiator
+        other = standing.other(sender)
         message = kinds[name].from_fn(
             written, network=self, answering=answering, omit=OWN_FIELDS, sender=sender, receiver=other
         )

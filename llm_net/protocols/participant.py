@@ -84,7 +84,7 @@ class Participant(GenAgent):
         kinds = {kind.function_name(): kind for kind in standing.allowed(self) if kind is not NotUnderstood}
         if not kinds:
             return None
-        other = standing.participant if self == standing.initiator else standing.initiator
+        other = standing.other(self)
         options = {name: Option.of(kind, answer_fn(kind, other, message)) for name, kind in kinds.items()}
         problem = ""
         for _ in range(self.tries):

@@ -236,6 +236,10 @@ class Standing:
             return "initiator"
         return "participant" if agent == self.participant else None
 
+    def other(self, agent: AbstractObject) -> AbstractObject:
+        """To whom one of the two speaks."""
+        return self.participant if agent == self.initiator else self.initiator
+
     def allowed(self, agent: AbstractObject) -> tuple[type[Message], ...]:
         """What an agent may say now."""
         speaker = self.speaker(agent)
